@@ -1,0 +1,85 @@
+"""The job body: does what its spec says, and writes the ledger before and after.
+
+An adapter's task calls ``run_body`` and does nothing else, so every queue is measured by the same code.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import time
+from typing import Final
+
+from .ledger import checksum, from_environment
+from .spec import JobSpec
+
+TIMEOUT_NAMES: Final = ("timeout", "timelimit", "timedout")
+
+
+class JobFailed(Exception):  # noqa: N818  # it is what the queue shows to a reader, and it says what happened
+    """The failure that a spec asked for."""
+
+
+def payload_for(job: str, spec: JobSpec) -> str:
+    """What travels through the queue as the task's one argument: the harness's job id and the spec."""
+    return f'{{"job":"{job}","spec":{spec.to_json()}}}'
+
+
+def run_body(payload: str, *, attempt: int = 0, fence: int = 0) -> str:
+    """Run the job that ``payload`` (made by ``payload_for``) describes; returns a result that names this run.
+
+    ``attempt`` starts at 1 and is what the queue says (0: it does not say); ``fence`` is its fencing token (0: none).
+    Raises ``JobFailed`` where the spec says so, and lets the queue's own timeout exception through.
+    """
+    ledger = from_environment()
+    told = json.loads(payload)
+    job, spec = told["job"], JobSpec(**told["spec"])
+    run = ledger.new_run()
+    ledger.started(job, run, attempt, fence, checksum(payload))
+    try:
+        _perform(spec, attempt)
+    except JobFailed:
+        ledger.ended(job, run, "error", "")
+        raise
+    except BaseException as error:
+        ledger.ended(job, run, _outcome_of(error), "")
+        raise
+    ledger.ended(job, run, "ok", checksum(run))
+    return run
+
+
+def _outcome_of(error: BaseException) -> str:
+    names = [kind.__name__.lower() for kind in type(error).__mro__]
+    if any(word in name for word in TIMEOUT_NAMES for name in names):
+        return "timeout"
+    return "cancelled" if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit) else "error"
+
+
+def _perform(spec: JobSpec, attempt: int) -> None:
+    if spec.sleep_ms:
+        time.sleep(spec.sleep_ms / 1000)
+    if not spec.trouble_on(attempt):
+        return
+    if spec.kind == "fail":
+        raise JobFailed(f"attempt {attempt} fails, as its spec says")
+    if spec.kind == "hang":
+        time.sleep(spec.hang_s)
+    elif spec.kind == "hang_c":
+        ctypes.PyDLL(None).sleep(int(spec.hang_s) or 1)  # PyDLL keeps the GIL: no Python code runs meanwhile
+    elif spec.kind == "ignore_sigterm":
+        _sit_out(spec.hang_s)
+    elif spec.kind == "exit":
+        os._exit(spec.status)
+    elif spec.kind == "segfault":
+        signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _sit_out(for_s: float) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    end_s = time.monotonic() + for_s
+    while (left_s := end_s - time.monotonic()) > 0:
+        try:
+            time.sleep(left_s)
+        except BaseException:  # noqa: BLE001, S110  # swallowing what would end it is this job's purpose
+            pass

@@ -1,0 +1,102 @@
+"""What a target promises. Each clause has its source; one without can't yield a finding."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
+
+Delivery = Literal["at_least_once", "at_most_once"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The sentence that makes a clause a promise, and where it stands."""
+
+    sentence: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPattern:
+    """Keys that the queue owns. ``ttl_s_max`` None: they do not expire by themselves."""
+
+    pattern: str
+    ttl_s_max: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """The clauses that checkers hold a target to; durations in seconds, ``inf`` where nothing is promised.
+
+    lease_s: how long a job stays one worker's without a renewal. heartbeat_s: time between renewals. margin_s: how
+    much earlier than the lease's end a self-fencing worker stops. start_gap_s: at most from grant to the body's first
+    line. report_s: at most from the body's end until the queue has heard of it. reconnect_s: at most from a link's
+    heal until the worker works again. sweep_s: at most from a lease's end until it is noticed. prefetch: jobs a slot
+    may hold. slots: bodies a worker runs at once. recovery_s: at most until a killed worker's job is back.
+    max_crashes, max_stalls: how often a job's slot may die or its lease may end before it is a dead letter (None: unbounded).
+    """
+
+    delivery: Delivery = "at_least_once"
+    lease_s: float = float("inf")
+    heartbeat_s: float = 0.0
+    margin_s: float = 0.0
+    start_gap_s: float = 1.0
+    report_s: float = 1.0
+    reconnect_s: float = 1.0
+    sweep_s: float = 1.0
+    prefetch: int = 1
+    slots: int = 1
+    recovery_s: float = float("inf")
+    fenced: bool = False
+    self_fencing: bool = False
+    lost_reply_repeats: bool = False
+    stop_is_a_cause: bool = True
+    kill_costs_an_attempt: bool = False
+    max_crashes: int | None = None
+    max_stalls: int | None = None
+    keys: tuple[KeyPattern, ...] = ()
+    sources: Mapping[str, Source] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON; ``inf`` becomes null."""
+        data = asdict(self)
+        return {key: None if value == float("inf") else value for key, value in data.items()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Promise":
+        """The inverse of ``to_dict``. Raises ``ValueError`` naming every unknown clause and every ill-typed one."""
+        known = {each.name: each for each in fields(cls)}
+        wrong = [f"{key}: no such clause" for key in data if key not in known]
+        values: dict[str, Any] = {}
+        for key, value in data.items():
+            if key in known:
+                try:
+                    values[key] = _READ.get(key, _plain)(key, value)
+                except (TypeError, ValueError, KeyError) as error:
+                    wrong.append(f"{key}: {error}")
+        if wrong:
+            raise ValueError("promise: " + "; ".join(wrong))
+        return cls(**values)
+
+
+def _plain(key: str, value: object) -> object:
+    if value is None:
+        return None if key.startswith("max_") else float("inf")
+    wanted: tuple[type, ...] = (int, float) if key.endswith("_s") else (bool, int, str)
+    if not isinstance(value, wanted):
+        raise TypeError(f"{value!r} is not a number, a word or a truth value as this clause needs")
+    if isinstance(value, int | float) and value < 0:
+        raise ValueError(f"{value!r} is negative")
+    return value
+
+
+def _delivery(_key: str, value: object) -> object:
+    if value not in {"at_least_once", "at_most_once"}:
+        raise ValueError(f"{value!r} is neither at_least_once nor at_most_once")
+    return value
+
+
+_READ = {
+    "delivery": _delivery,
+    "keys": lambda _key, value: tuple(KeyPattern(**each) for each in value),
+    "sources": lambda _key, value: {clause: Source(**source) for clause, source in value.items()},
+}

@@ -1,0 +1,92 @@
+"""What a job does, as data: it travels inside the payload, so the job body needs nothing but itself."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Final
+
+KINDS: Final = (
+    "succeed",  # after sleep_ms
+    "fail",  # raises on the first `times` attempts, then succeeds; times 0: always
+    "hang",  # sleeps in Python for hang_s: an exception can end it
+    "hang_c",  # sleeps in C and holds the GIL for hang_s: only SIGKILL ends it
+    "ignore_sigterm",  # ignores SIGTERM and swallows every exception for hang_s
+    "exit",  # leaves the process with `status` on the first `times` runs it is told of, then succeeds; 0: always
+    "segfault",  # dies of SIGSEGV, in the same way
+)
+FATAL: Final = frozenset({"exit", "segfault"})
+HANGING: Final = frozenset({"hang", "hang_c", "ignore_sigterm"})
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """One kind of job. ``times`` counts attempts from 1; 0 means every attempt."""
+
+    kind: str = "succeed"
+    sleep_ms: int = 0
+    times: int = 0
+    hang_s: float = 0.0
+    status: int = 1
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` naming every field that is out of its range."""
+        wrong = []
+        if self.kind not in KINDS:
+            wrong.append(f"kind {self.kind!r} is not one of {', '.join(KINDS)}")
+        if not 0 <= self.sleep_ms <= 3_600_000:
+            wrong.append(f"sleep_ms {self.sleep_ms} is not in 0..3600000")
+        if not 0 <= self.times <= 1000:
+            wrong.append(f"times {self.times} is not in 0..1000")
+        if not 0 <= self.hang_s <= 3600:
+            wrong.append(f"hang_s {self.hang_s} is not in 0..3600")
+        if not 0 <= self.status <= 255:
+            wrong.append(f"status {self.status} is not in 0..255")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+
+    def to_json(self) -> str:
+        """Compact JSON with the fields that differ from their defaults, and always ``kind``."""
+        given = {key: value for key, value in asdict(self).items() if value != _DEFAULTS[key] or key == "kind"}
+        return json.dumps(given, separators=(",", ":"))
+
+    def trouble_on(self, attempt: int) -> bool:
+        """Whether this attempt (from 1; 0 is taken as 1) is one on which the spec's trouble happens."""
+        return self.kind != "succeed" and (self.times == 0 or max(attempt, 1) <= self.times)
+
+    def can_succeed(self, max_attempts: int) -> bool:
+        """Whether the job ends well within its attempts: said of the spec, not of a run."""
+        if self.kind == "succeed":
+            return True
+        return self.kind == "fail" and 0 < self.times < max_attempts
+
+
+_DEFAULTS: Final = asdict(JobSpec())
+
+
+def from_json(text: str) -> JobSpec:
+    """The inverse of ``JobSpec.to_json``. Raises ``ValueError`` or ``TypeError`` on anything else."""
+    return JobSpec(**json.loads(text))
+
+
+def succeeds(sleep_ms: int = 0) -> JobSpec:
+    """Sleeps and ends well."""
+    return JobSpec("succeed", sleep_ms=sleep_ms)
+
+
+def fails(times: int = 0, sleep_ms: int = 0) -> JobSpec:
+    """Raises on its first ``times`` attempts; 0: on every one (it must end as a dead letter)."""
+    return JobSpec("fail", sleep_ms=sleep_ms, times=times)
+
+
+def hangs(for_s: float = 60, *, in_c: bool = False, ignores_sigterm: bool = False) -> JobSpec:
+    """Outlives its timeout: in Python, in C with the GIL held, or deaf to SIGTERM and exceptions."""
+    return JobSpec("hang_c" if in_c else "ignore_sigterm" if ignores_sigterm else "hang", hang_s=for_s)
+
+
+def exits(status: int = 1, times: int = 0) -> JobSpec:
+    """Ends its own process with ``status`` in the middle of the run."""
+    return JobSpec("exit", status=status, times=times)
+
+
+def segfaults(times: int = 0) -> JobSpec:
+    """Dies of SIGSEGV in the middle of the run."""
+    return JobSpec("segfault", times=times)

@@ -1,0 +1,1 @@
+"""Adapters: one file a target, each a program that speaks for one queue library."""

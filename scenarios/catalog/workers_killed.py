@@ -1,0 +1,24 @@
+"""Workers die in every way in which a process can, and one comes back from the dead."""
+
+from stormproof_target.spec import fails, succeeds
+
+from chaos.faults.registry import freeze, kill
+from loadtests.arrivals import constant
+from scenarios.scenario import Scenario, Workers
+
+WORKERS_KILLED = Scenario(
+    name="workers_killed",
+    claim="A killed or frozen worker loses no job and repeats only what it was running.",
+    stands_for="audit CRITICAL-5, §14 integration 3: worker crash; rq/rq#152",
+    workers=Workers(processes=2, slots=2),
+    load=constant(rate_s=100, for_s=8, jobs={succeeds(sleep_ms=15): 19, fails(times=1): 1}),
+    faults=[
+        freeze(for_s=0.4).at(s=0.5),  # the control: too short to end a lease
+        kill("slot").at(s=1.2),
+        kill("supervisor").at(s=2.0),
+        freeze(for_s=3).at(s=3.2),  # past the lease of 2 s: it wakes as a zombie
+        kill("tree").on(started=0.8),
+    ],
+    reach=["runs open at kill tree >= 1", "runs open at freeze >= 1", "retries >= 1"],
+    objectives=["lost == 0", "unfinished == 0", "recovery < 6s", "p(95) job_time < 3s"],
+)

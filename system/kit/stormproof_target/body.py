@@ -65,7 +65,7 @@ def _perform(spec: JobSpec, attempt: int) -> None:
     if spec.kind == "hang":
         time.sleep(spec.hang_s)
     elif spec.kind == "hang_c":
-        ctypes.PyDLL(None).sleep(int(spec.hang_s) or 1)  # PyDLL keeps the GIL: no Python code runs meanwhile
+        _hang_in_c(spec.hang_s)
     elif spec.kind == "ignore_sigterm":
         _sit_out(spec.hang_s)
     elif spec.kind == "exit":
@@ -73,6 +73,15 @@ def _perform(spec: JobSpec, attempt: int) -> None:
     elif spec.kind == "segfault":
         signal.signal(signal.SIGSEGV, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def _hang_in_c(for_s: float) -> None:
+    """As C code that does not return: the GIL is held (``PyDLL``), and no signal cuts the sleep short."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        ctypes.PyDLL(None).usleep(int(for_s * 1e6))
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _sit_out(for_s: float) -> None:

@@ -1,0 +1,105 @@
+"""The job body: each spec does what it says, and the ledger is told before and after."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from stormproof_target import JobSpec, payload_for
+from stormproof_target.ledger import checksum
+from stormproof_target.spec import exits, fails, from_json, hangs, segfaults, succeeds
+
+KIT = Path(sys.modules["stormproof_target"].__file__ or "").parent.parent
+
+
+def perform(tmp_path: Path, spec: JobSpec, attempt: int = 1, around: str = "run()") -> tuple[int, list[dict[str, object]]]:
+    """Run one body in a process of its own; returns its status and the ledger's lines after ``open``."""
+    script = f"""
+import sys
+sys.path.insert(0, {str(KIT)!r})
+from stormproof_target import run_body
+def run():
+    return run_body({payload_for("j-1", spec)!r}, attempt={attempt}, fence=9)
+{around}
+"""
+    ledger = tmp_path / "ledger"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script],
+        env={"STORMPROOF_LEDGER": str(ledger)},
+        stderr=subprocess.DEVNULL,
+        timeout=30,
+        check=False,
+    )
+    return done.returncode, [json.loads(line) for line in ledger.read_text().splitlines()][1:]
+
+
+def test_a_run_names_its_attempt_its_fence_and_what_it_was_given(tmp_path: Path) -> None:
+    status, (started, ended) = perform(tmp_path, succeeds(sleep_ms=5), attempt=2)
+    assert status == 0
+    assert (started["attempt"], started["fence"]) == (2, 9)
+    assert started["args_sum"] == checksum(payload_for("j-1", succeeds(sleep_ms=5)))
+    assert ended["outcome"] == "ok"
+    assert ended["sum"] == checksum(str(started["run"]))
+
+
+@pytest.mark.parametrize(("attempt", "outcome"), [(1, "error"), (2, "error"), (3, "ok")])
+def test_fails_on_as_many_attempts_as_it_says(tmp_path: Path, attempt: int, outcome: str) -> None:
+    _, (_, ended) = perform(tmp_path, fails(times=2), attempt=attempt)
+    assert ended["outcome"] == outcome
+
+
+def test_exit_and_segfault_leave_the_run_open(tmp_path: Path) -> None:
+    status, events = perform(tmp_path, exits(status=3))
+    assert (status, [event["e"] for event in events]) == (3, ["started"])
+    (tmp_path / "other").mkdir()
+    status, events = perform(tmp_path / "other", segfaults())
+    assert (status, [event["e"] for event in events]) == (-signal.SIGSEGV, ["started"])
+
+
+def test_a_python_hang_yields_to_the_queues_timeout_and_is_told_as_one(tmp_path: Path) -> None:
+    around = """
+import signal
+class JobTimeoutException(Exception): pass
+def ring(*_): raise JobTimeoutException
+signal.signal(signal.SIGALRM, ring)
+signal.setitimer(signal.ITIMER_REAL, 0.1)
+try: run()
+except JobTimeoutException: pass
+"""
+    status, (_, ended) = perform(tmp_path, hangs(for_s=20), around=around)
+    assert (status, ended["outcome"]) == (0, "timeout")
+
+
+def test_a_hang_in_c_outlives_an_exception_and_a_deaf_job_outlives_sigterm(tmp_path: Path) -> None:
+    """Both end by themselves here; the point is that the exception and the SIGTERM did not end them."""
+    around = """
+import os, signal, threading, time
+def ring(*_): raise TimeoutError
+signal.signal(signal.SIGALRM, ring)
+signal.setitimer(signal.ITIMER_REAL, 0.2)
+run()
+"""
+    _, events = perform(tmp_path, hangs(for_s=1, in_c=True), around=around)
+    took_ns = int(str(events[1]["t"])) - int(str(events[0]["t"]))
+    assert took_ns >= 1_000_000_000
+    (tmp_path / "deaf").mkdir()
+    kill_self = "import os, signal, threading\nthreading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()\nrun()"
+    status, events = perform(tmp_path / "deaf", hangs(for_s=0.6, ignores_sigterm=True), around=kill_self)
+    assert (status, events[-1]["outcome"]) == (0, "ok")
+
+
+def test_specs_travel_as_json_and_name_all_that_is_wrong() -> None:
+    for spec in (succeeds(3), fails(2), hangs(5, in_c=True), exits(4, times=1), segfaults()):
+        assert from_json(spec.to_json()) == spec
+    with pytest.raises(ValueError, match=r"kind 'x'.*sleep_ms -1.*times -2"):
+        JobSpec("x", sleep_ms=-1, times=-2)
+
+
+def test_only_specs_that_end_well_within_their_attempts_can_succeed() -> None:
+    assert succeeds().can_succeed(1)
+    assert fails(times=2).can_succeed(3)
+    assert not fails(times=3).can_succeed(3)
+    assert not fails().can_succeed(3)
+    assert not hangs().can_succeed(3)

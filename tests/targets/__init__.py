@@ -1,0 +1,1 @@
+"""Targets that exist only for tests."""

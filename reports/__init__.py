@@ -1,0 +1,1 @@
+"""A stored run in, text out: objectives, HTML, JUnit, Markdown, plots."""

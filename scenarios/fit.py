@@ -50,7 +50,7 @@ def fit(scenario: Scenario, description: Description) -> Fitted:
     not_applicable = f"the target has no {', '.join(sorted(missing))}" if missing else ""
     if not jobs:
         not_applicable = "the target can run none of the scenario's kinds of job"
-    load = replace(scenario.load, jobs=jobs) if jobs else scenario.load
+    load = scenario.load.with_jobs(jobs) if jobs else scenario.load
     slowed = load.slowed(description.sustainable_rate_s, LOAD_S_MAX)
     programs, slots = _programs(scenario, description.slots_per_worker)
     stretch = slowed.for_s / load.for_s

@@ -1,4 +1,4 @@
-"""Arrival profiles: pure plans of when which job arrives. One profile a file; the registry names them for users."""
+"""Arrival profiles: pure plans of when which job arrives. One profile a file; a registry names them."""
 
 from loadtests.arrivals.arrival import Arrival, Arrivals, ArrivalsError, Delayed
 from loadtests.arrivals.burst import Burst, burst

@@ -1,4 +1,4 @@
-"""An arrival, and what a plan of arrivals offers: the open model, in which jobs come whether or not the queue keeps up."""
+"""An arrival, and a plan of them: the open model, in which jobs come whether or not the queue keeps up."""
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ T = TypeVar("T", bound=Hashable)
 
 
 class ArrivalsError(ValueError):
-    """A profile can't be built; the message names every key that is wrong and what is allowed."""
+    """A profile can't be built; the message names each wrong key and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival(Generic[T]):
-    """One job is to be enqueued ``at_s`` seconds after the load begins, and may not run before ``delay_s`` later."""
+    """One job is enqueued ``at_s`` seconds into the load, and may not run before ``delay_s`` later."""
 
     at_s: float
     job: T
@@ -54,15 +54,15 @@ class Arrivals(Protocol[T]):
         ...
 
     def plan(self, rng: Random) -> Iterator[Arrival[T]]:
-        """The arrivals in order of time, made one by one as they are asked for."""
+        """Make the arrivals in order of time, one by one as they are asked for."""
         ...
 
     def with_jobs(self, jobs: Mapping[T, float]) -> Self:
-        """The same load of other kinds of job: their number stays."""
+        """Return the same load of other kinds of job: their number stays."""
         ...
 
     def stretched(self, factor: float) -> Self:
-        """The same number of jobs over ``factor`` times the time. Raises ``ArrivalsError`` unless factor > 0."""
+        """Spread the same jobs over ``factor`` times the time. Raises ``ArrivalsError`` unless factor > 0."""
         ...
 
     def slowed(self, rate_s: float | None, for_s_max: float) -> Self:

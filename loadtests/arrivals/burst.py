@@ -12,23 +12,23 @@ from loadtests.arrivals.profile import Profile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burst(Profile[T]):
-    """``count`` jobs ``at_s`` seconds after the load's beginning; the rest of ``for_s`` is time to work them off."""
+    """``count`` jobs ``at_s`` seconds into the load; the rest of ``for_s`` is time to work them off."""
 
     at_s: float = 0.0
 
     def errors(self) -> list[str]:
-        """What is wrong with the values, one sentence each."""
+        """Say what is wrong with the values, one sentence each."""
         wrong = Profile.errors(self)
         if not 0 <= self.at_s < self.for_s:
             wrong.append(f"at_s {self.at_s:g} is not in 0..for_s")
         return wrong
 
     def times_s(self, rng: Random) -> Iterator[float]:  # noqa: ARG002  # nothing about it is random
-        """The same time for each."""
+        """Give each the same time."""
         return repeat(self.at_s, self.count)
 
     def stretched(self, factor: float) -> Self:
-        """The burst stays one moment; when it comes and the time to work it off stretch."""
+        """Stretch when it comes and the time to work it off; the burst stays one moment."""
         return replace(self, for_s=self.for_s * factor, at_s=self.at_s * factor)
 
 

@@ -1,4 +1,4 @@
-"""Draws kinds of job by weight: shuffled, and yet in proportion, so that no run is short of a kind by bad luck."""
+"""Draws kinds of job by weight: shuffled, yet in proportion, so that no run lacks a kind by bad luck."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,8 @@ WEIGHT_DENOMINATOR_MAX: Final = 1000
 def mixed(jobs: Mapping[T, float], count: int, rng: Random) -> Iterator[T]:
     """``count`` jobs in shuffled blocks, each block of the mix's proportions.
 
-    A block is the smallest that the weights' ratio allows (19 : 1 gives 20), at most ``BLOCK_JOBS_MAX`` jobs. Every
-    kind of a positive weight occurs where ``count`` is at least the number of such kinds.
+    A block is the smallest that the weights' ratio allows (19 : 1 gives 20), at most ``BLOCK_JOBS_MAX`` jobs.
+    Every kind of a positive weight occurs where ``count`` is at least the number of such kinds.
     """
     shares = {job: Fraction(weight).limit_denominator(WEIGHT_DENOMINATOR_MAX) for job, weight in jobs.items()}
     shares = {job: share for job, share in shares.items() if share > 0}
@@ -33,7 +33,7 @@ def mixed(jobs: Mapping[T, float], count: int, rng: Random) -> Iterator[T]:
 
 
 def _numbers(weights: Mapping[T, int], given: Mapping[T, int], size: int) -> dict[T, int]:
-    """How many of each kind the next ``size`` jobs are, by the method of largest remainders over all jobs so far."""
+    """Apportion the next ``size`` jobs, by the method of largest remainders over all jobs so far."""
     total, done = sum(weights.values()), sum(given.values())
     owed = {job: weight * (done + size) - given[job] * total for job, weight in weights.items()}  # in 1/total
     floor = 1 if not done and size >= len(weights) else 0
@@ -47,7 +47,7 @@ def _numbers(weights: Mapping[T, int], given: Mapping[T, int], size: int) -> dic
 
 
 def spread(share: float, rng: Random) -> Iterator[bool]:
-    """An endless series in which ``share`` of the values are true, evenly spread from a random phase on."""
+    """Yield endlessly; ``share`` of the values are true, evenly spread from a random phase on."""
     level = rng.random()
     while True:
         level += share

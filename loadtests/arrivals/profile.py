@@ -1,4 +1,4 @@
-"""What all profiles share: the number of jobs, their mix, and how a plan is slowed. A profile adds only the times."""
+"""What all profiles share: number of jobs, mix, how a plan is slowed. A profile adds only the times."""
 
 import math
 from abc import ABC, abstractmethod
@@ -17,7 +17,7 @@ DELAY_S_MAX: Final = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile(ABC, Generic[T]):
-    """``count`` jobs within ``for_s`` seconds, of the kinds ``jobs`` (to their weights), sent to ``queue``."""
+    """``count`` jobs within ``for_s`` seconds, of the kinds ``jobs`` (to their weights), for ``queue``."""
 
     count: int
     for_s: float
@@ -32,7 +32,7 @@ class Profile(ABC, Generic[T]):
             raise ArrivalsError("; ".join(wrong))
 
     def errors(self) -> list[str]:
-        """What is wrong with the values, one sentence each."""
+        """Say what is wrong with the values, one sentence each."""
         wrong = []
         if not 1 <= self.count <= COUNT_MAX:
             wrong.append(f"count {self.count} (or rate_s times for_s) is not in 1..{COUNT_MAX}")
@@ -63,8 +63,8 @@ class Profile(ABC, Generic[T]):
         """When the ``count`` jobs arrive, in seconds from the load's beginning, in order."""
 
     def plan(self, rng: Random) -> Iterator[Arrival[T]]:
-        """The arrivals in order of time, made one by one: memory does not grow with ``count``."""
-        times_rng, jobs_rng, delays_rng = (Random(rng.getrandbits(64)) for _ in range(3))
+        """Make the arrivals in order of time, one by one: memory does not grow with ``count``."""
+        times_rng, jobs_rng, delays_rng = (Random(rng.getrandbits(64)) for _ in range(3))  # noqa: S311  # a plan, no secret
         delayed = self.delayed or Delayed(0.0, 0.0)
         series = zip(
             self.times_s(times_rng),
@@ -76,27 +76,30 @@ class Profile(ABC, Generic[T]):
             yield Arrival(at_s, job, self.queue, delayed.delay_s if late else 0.0)
 
     def with_jobs(self, jobs: Mapping[T, float]) -> Self:
-        """The same load of other kinds of job: their number stays."""
+        """Return the same load of other kinds of job: their number stays."""
         return replace(self, jobs=jobs)
 
     def stretched(self, factor: float) -> Self:
-        """The same number of jobs over ``factor`` times the time. Raises ``ArrivalsError`` unless factor > 0."""
+        """Spread the same jobs over ``factor`` times the time. Raises ``ArrivalsError`` unless factor > 0."""
         return replace(self, for_s=self.for_s * factor)
 
     def slowed(self, rate_s: float | None, for_s_max: float) -> Self:
         """No more than ``rate_s`` jobs a second (None: any number): time stretches, to ``for_s_max`` at most.
 
-        A load that is longer than ``for_s_max`` already keeps its length. What there is no time for is left out:
-        compare ``count`` before and after.
+        A load that is longer than ``for_s_max`` already keeps its length. What there is no time for is left
+        out: compare ``count`` before and after.
         """
         if rate_s is None or self.rate_s <= rate_s:
             return self
         if rate_s <= 0:
             raise ArrivalsError(f"rate_s {rate_s:g} is not above 0")
         for_s = min(self.count / rate_s, max(for_s_max, self.for_s))
-        return replace(self.stretched(for_s / self.for_s), count=max(1, min(self.count, int(rate_s * for_s + 1e-9))))
+        return replace(
+            self.stretched(for_s / self.for_s),
+            count=max(1, min(self.count, int(rate_s * for_s + 1e-9))),
+        )
 
 
 def count_of(rate_s: float, for_s: float) -> int:
-    """How many jobs ``rate_s`` a second for ``for_s`` seconds are; 0, which no profile takes, if the two make no sense."""
+    """Multiply; 0, which no profile takes, if ``rate_s`` or ``for_s`` makes no sense."""
     return round(rate_s * for_s) if 0 < rate_s < math.inf and 0 < for_s < math.inf else 0

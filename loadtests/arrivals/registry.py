@@ -13,15 +13,19 @@ class Builder(Protocol):
     """Builds a profile of ``for_s`` seconds of the kinds ``jobs`` (to their weights)."""
 
     def __call__(self, *, for_s: float, jobs: Mapping[T, float]) -> Arrivals[T]:
-        """Raises ``ArrivalsError``."""
+        """Build it. Raises ``ArrivalsError``."""
         ...
 
 
-PROFILES: Final[dict[str, Builder]] = {"sustained": constant, "burst": burst, "soak": soak}
+PROFILES: Final[dict[str, Builder]] = {
+    "sustained": constant,
+    "burst": burst,
+    "soak": soak,
+}
 
 
 def profile(name: str, *, for_s: float, jobs: Mapping[T, float]) -> Arrivals[T]:
-    """The profile called ``name``. Raises ``ArrivalsError`` saying which there are."""
+    """Build the profile called ``name``. Raises ``ArrivalsError`` saying which there are."""
     if name not in PROFILES:
         raise ArrivalsError(f"arrivals {name!r} is not one of {', '.join(PROFILES)}")
     return PROFILES[name](for_s=for_s, jobs=jobs)

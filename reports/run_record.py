@@ -9,13 +9,13 @@ the string ``"inf"``: a job that never ended has an infinite job time. ``null`` 
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
 
 from reports.codec import decode, encode
-from reports.verdict import Verdict
+from reports.verdict import Verdict, worst
 
 SCHEMA_VERSION: Final = 1
 SERIES_BINS_MAX: Final = 400
@@ -405,7 +405,20 @@ class RunRecord:
     planted_bugs: Share | None = None
     ledger: LedgerHealth | None = None
     note: str = ""
-    schema_version: int = field(default=SCHEMA_VERSION)
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def verdict(self) -> Verdict:
+        """One part: its own verdict. Several: pass if each ended as it should, else the worst that did not.
+
+        A planted bug that nobody caught counts as a failure, whatever its own verdict.
+        """
+        if len(self.parts) == 1:
+            return self.parts[0].verdict
+        surprises = [part for part in self.parts if not part.as_expected]
+        if not surprises:
+            return Verdict.PASS
+        return worst(Verdict.FAIL if part.verdict.rank >= Verdict.PASS.rank else part.verdict for part in surprises)
 
 
 class RecordError(ValueError):

@@ -1,0 +1,58 @@
+# Everything a checkout can do. `make setup` goes first by itself, and is a matter of a moment once it was done.
+PYTHON ?= python3
+BIN := .venv/bin
+N ?= 5
+PYTEST := $(BIN)/pytest
+# What the tests of one go leave out: measurements, what needs a Docker engine, and what takes minutes.
+EVERYDAY := not (chaos or bench or docker or soak or slow)
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all test-browser test-docker check format bench seeds lock clean
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
+
+setup: ## make .venv and .stormproof (once; at most 3 minutes; nothing outside the checkout)
+	@$(PYTHON) -m tools.setup
+
+demo: setup ## what the tool is for, in about two minutes, with a report at the end
+	@$(BIN)/stormproof demo
+
+test: setup ## the tests
+	$(PYTEST) -n 2 --dist worksteal -m "$(EVERYDAY)"
+
+test-all: setup ## the tests, the slow ones and the whole catalogue too
+	$(PYTEST) -n 2 --dist worksteal -m "not (bench or docker or soak)"
+
+test-browser: setup ## the tests in a real Chromium
+	$(PYTEST) -m browser
+
+test-docker: setup ## the tests on a Docker engine
+	$(PYTEST) -m docker
+
+check: setup ## format, lint, types, direction of imports
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## put the code into the project's format
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+bench: setup ## measurements: ratios within one run
+	$(PYTEST) -m bench
+
+seeds: setup ## the reference and each planted bug, N=5 times with other seeds
+	$(BIN)/stormproof seeds -n $(N)
+
+lock: setup ## pin the newest versions that pyproject.toml and tools/requirements.in allow
+	.stormproof/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+	  --all-extras pyproject.toml --output-file requirements.txt
+	.stormproof/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+	  --no-deps tools/requirements.in --output-file tools/requirements.txt
+
+clean: ## remove what set-up and runs have made
+	rm -rf .venv .stormproof out .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

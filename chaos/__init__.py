@@ -1,0 +1,1 @@
+"""What breaks: environments, proxies, faults, and the schedule by which they strike."""

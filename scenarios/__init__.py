@@ -1,0 +1,1 @@
+"""What is tried and how it is judged: scenarios, runner, history, checkers, metrics, command line."""

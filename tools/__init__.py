@@ -1,0 +1,1 @@
+"""What a checkout needs to work on itself; no part of the package."""

@@ -1,0 +1,118 @@
+"""The installer and what it installs: all versions and hashes from the two lock files."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Final
+
+from tools.setup.place import Place
+from tools.setup.steps import CommandError, Runner, SetupError, step
+
+LOCK: Final = "requirements.txt"
+TOOLS_LOCK: Final = "tools/requirements.txt"
+_REACH: Final = "Python's package index must be reachable: set PIP_INDEX_URL for a mirror, HTTPS_PROXY for a proxy."
+
+
+def pinned(lock: str, name: str) -> str:
+    """The lines of one package of a lock file: its version and hashes. Raises ``KeyError`` when it is not locked."""
+    lines = lock.splitlines()
+    for begin, line in enumerate(lines):
+        if line.startswith(f"{name}=="):
+            block = [line]
+            for each in lines[begin + 1 :]:
+                if not each.startswith(" "):
+                    break
+                block.append(each)
+            return "\n".join(block) + "\n"
+    raise KeyError(name)
+
+
+def locked_version(lock: str, name: str) -> str:
+    """The version that a lock file names. Raises ``KeyError`` when it is not locked."""
+    return pinned(lock, name).split()[0].removeprefix(f"{name}==")
+
+
+def make_venv(place: Place, run: Runner) -> None:
+    """An environment of this interpreter's, with pip; kept when one is there that works."""
+    try:
+        same = run([place.python, "-c", "import sys; print(sys.version_info[:2])"])
+    except CommandError:
+        same = ""
+    if same.strip() == str(sys.version_info[:2]):
+        return
+    try:
+        import ensurepip  # noqa: F401, PLC0415  # Debian splits it off, and `python -m venv` then says so at length
+        import venv  # noqa: F401, PLC0415
+    except ImportError as error:
+        version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        raise SetupError(
+            f"{sys.executable} cannot make virtual environments ({error})",
+            f"Install its venv module: `apt-get install python3-venv` (Debian, Ubuntu: also python{version}-venv).",
+        ) from error
+    with step(f"virtual environment .venv (Python {sys.version.split()[0]})"):
+        try:
+            run([sys.executable, "-m", "venv", "--clear", place.venv])
+        except CommandError as error:
+            raise SetupError(
+                "no virtual environment could be made", f"`{sys.executable} -m venv .venv` must work.", str(error)
+            ) from error
+
+
+def get_uv(place: Place, run: Runner) -> None:
+    """The installer, by pip, into `.stormproof/uv`."""
+    lock = (place.root / TOOLS_LOCK).read_text(encoding="utf-8")
+    version = locked_version(lock, "uv")
+    try:
+        if run([place.uv, "--version"]).split()[1:2] == [version]:
+            return
+    except CommandError:
+        pass
+    with step(f"uv {version}"):
+        wanted = place.tmp / "uv.txt"
+        wanted.write_text(pinned(lock, "uv"), encoding="utf-8")
+        half = place.tmp / "uv"
+        pip = [place.python, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary=:all:"]
+        try:
+            run([*pip, "--target", half, "-r", wanted])
+        except CommandError as error:
+            raise SetupError(f"uv {version} could not be installed", _REACH, str(error)) from error
+        replace(half, place.state / "uv")
+
+
+def sync(place: Place, run: Runner) -> None:
+    """What the lock says, nothing else, and the project itself, from where it is."""
+    uv_pip = [place.uv, "pip"]
+    count = sum("==" in line for line in (place.root / LOCK).read_text(encoding="utf-8").splitlines())
+    with step(f"up to {count} locked packages"):
+        try:
+            run(
+                [*uv_pip, "sync", "--quiet", "--require-hashes", "--python", place.python, place.root / LOCK],
+            )
+        except CommandError as error:
+            raise SetupError("the locked packages could not be installed", _REACH, str(error)) from error
+    with step("the project itself, editable"):
+        # Without build isolation and without network: what builds it is in the lock.
+        options = ["--quiet", "--no-deps", "--no-build-isolation", "--offline", "--python", place.python]
+        try:
+            run([*uv_pip, "install", *options, "--editable", place.root])
+        except CommandError as error:
+            raise SetupError(
+                "the project could not be installed", "pyproject.toml, or a file it names, is broken.", str(error)
+            ) from error
+
+
+def fetch(place: Place, run: Runner, name: str) -> Path:
+    """Unpacks one tool's wheel under `.stormproof/tmp`, keeps nothing of it. Raises ``CommandError``."""
+    wanted = place.tmp / f"{name}.txt"
+    wanted.write_text(pinned((place.root / TOOLS_LOCK).read_text(encoding="utf-8"), name), encoding="utf-8")
+    folder = place.tmp / name
+    options = ["--quiet", "--no-cache", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
+    run([place.uv, "pip", "install", *options, "--python", place.python, "--target", folder, "-r", wanted])
+    return folder
+
+
+def replace(made: Path, place: Path) -> None:
+    """Puts a finished folder in its place: an interruption leaves the old one, none, or the new one, never half."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(place, ignore_errors=True)
+    made.rename(place)

@@ -122,7 +122,7 @@ class Generator:
         return self._ended.is_set()
 
     def drain(self, timeout_s: float) -> int:
-        """Wait until all that was sent is answered, up to ``timeout_s`` seconds; returns how many are missing."""
+        """Wait until all that was sent is answered, ``timeout_s`` seconds at most; return what is not."""
         with self._counting:
             self._counting.wait_for(lambda: self._pending() == 0, timeout_s)
             return self._pending()

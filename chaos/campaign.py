@@ -1,0 +1,178 @@
+"""One invocation of the harness as the operating system sees it: a mark on every process, and a guardian that ends them."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final, Self
+
+from chaos.errors import HarnessError
+from chaos.guardian import PROGRAM, SWEEP_S_MAX, end_all
+from chaos.ports import Ports
+from chaos.procfs import (
+    CAMPAIGN_VARIABLE,
+    HARNESS_VARIABLE,
+    is_alive,
+    process,
+    processes,
+    variables,
+)
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+RUNTIME_PREFIX: Final = "stormproof-"
+LOG_TAIL_LINES: Final = 8
+
+
+class Campaign:
+    """Spawns everything that a campaign runs; leaving it, on whatever way, ends all of it.
+
+    ``runtime`` is a private folder with a short path, for Unix sockets. ``ports`` hands out ports.
+    """
+
+    def __init__(self, id: str, ports: Ports | None = None) -> None:  # noqa: A002  # DESIGN's word
+        """Nothing is started before it is entered."""
+        self.id = id
+        self.ports = ports if ports is not None else Ports()
+        self.sessions: set[int] = set()
+
+    def __enter__(self) -> Self:
+        """Start the guardian."""
+        if not sys.platform.startswith("linux"):
+            raise HarnessError(
+                f"{sys.platform} is not supported: faults and clean-up need Linux (pidfd, /proc). Use a Linux machine,"
+                " a container or a virtual machine"
+            )
+        me = process(os.getpid())
+        assert me is not None
+        self._harness = f"{me.pid}-{me.start}"
+        self.runtime = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{self._harness}-"))
+        unmarked = {key: value for key, value in os.environ.items() if key != CAMPAIGN_VARIABLE}
+        self._guardian = subprocess.Popen(
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                "-c",
+                PROGRAM,
+                str(ROOT),
+                self.id,
+                str(self.runtime),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=unmarked,
+            cwd="/",
+            start_new_session=True,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Let the guardian do its work, and wait until it has."""
+        pipe = self._guardian.stdin
+        assert pipe is not None
+        pipe.close()
+        try:
+            self._guardian.wait(SWEEP_S_MAX + 5)
+        except subprocess.TimeoutExpired:
+            raise HarnessError(
+                f"processes of campaign {self.id} do not end; `stormproof doctor --reap` tries again"
+            ) from None
+        finally:
+            self.ports.__exit__(None, None, None)
+
+    def spawn(
+        self,
+        argv: Sequence[str],
+        *,
+        log: Path,
+        variables: Mapping[str, str],
+        cwd: Path | None = None,
+    ) -> subprocess.Popen[bytes]:
+        """Start a program in a session of its own; what it prints is appended to ``log``.
+
+        A program that asks for a parent-death signal gets it when the *thread* that called this ends: call it from
+        one that lives as long as the program should. Raises ``HarnessError`` when it can't be started.
+        """
+        marked = {CAMPAIGN_VARIABLE: self.id, HARNESS_VARIABLE: self._harness}
+        try:
+            with log.open("ab") as output:
+                child = subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    env=os.environ | variables | marked,
+                    cwd=cwd,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise HarnessError(f"`{' '.join(map(str, argv))}` can't be started: {error}") from error
+        self._watch(child.pid)
+        return child
+
+    def _watch(self, pid: int) -> None:
+        self.sessions.add(pid)
+        pipe: IO[bytes] | None = self._guardian.stdin
+        assert pipe is not None
+        try:
+            pipe.write(b"watch %d\n" % pid)
+            pipe.flush()
+        except BrokenPipeError:
+            raise HarnessError(
+                "the guardian, which ends our processes should this one be killed, is gone. Run again; if something"
+                " on this machine ends unknown processes, let it spare `chaos.guardian`"
+            ) from None
+
+
+def log_tail(log: Path) -> str:
+    """The last lines of a log, indented, for an error message."""
+    try:
+        lines = log.read_text(errors="replace").splitlines()
+    except OSError as error:
+        lines = [str(error)]
+    return "\n".join(f"    {line}" for line in lines[-LOG_TAIL_LINES:]) or "    (it said nothing)"
+
+
+def reap() -> list[str]:
+    """End what campaigns left behind whose harness is gone, and remove their folders; says what was ended.
+
+    Only a killed harness *and* a killed guardian leave something. A campaign whose harness lives is not touched.
+    """
+    orphaned: dict[str, str] = {}
+    for pid in processes():
+        found = variables(pid)
+        if CAMPAIGN_VARIABLE in found and not _lives(found.get(HARNESS_VARIABLE, "")):
+            orphaned[found[CAMPAIGN_VARIABLE]] = found.get(HARNESS_VARIABLE, "an unknown process")
+    said = []
+    for campaign, harness in orphaned.items():
+        count = end_all([f"{CAMPAIGN_VARIABLE}={campaign}"])
+        said.append(f"campaign {campaign} (its harness was {harness}): {count} processes ended")
+    for folder in Path(tempfile.gettempdir()).glob(f"{RUNTIME_PREFIX}*-*-*"):
+        if (
+            folder.is_dir()
+            and folder.stat().st_uid == os.getuid()
+            and not _lives(folder.name[len(RUNTIME_PREFIX) :])
+        ):
+            shutil.rmtree(folder, ignore_errors=True)
+            said.append(f"folder {folder} removed")
+    return said
+
+
+def _lives(harness: str) -> bool:
+    """``PID-START`` and perhaps more behind it."""
+    parts = harness.split("-")
+    return (
+        len(parts) >= 2
+        and all(each.isdigit() for each in parts[:2])
+        and is_alive(int(parts[0]), int(parts[1]))
+    )

@@ -1,0 +1,136 @@
+"""A Redis server of our own, durable as declared, that can be killed and started again on its data."""
+
+import subprocess
+import time
+from pathlib import Path
+from typing import Final
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from chaos.binaries import Binary
+from chaos.campaign import Campaign, log_tail
+from chaos.environment import Durability
+from chaos.errors import HarnessError
+from chaos.probe import ping_s
+
+START_S_MAX: Final = 15.0
+POLL_S: Final = 0.005
+CLIENTS_MAX: Final = 10_000
+
+
+class RedisServer:
+    """Not started before ``start``. ``name`` is what the canary calls it; ``log`` is appended to over restarts."""
+
+    name = "redis"
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        binary: Binary,
+        directory: Path,
+        port: int,
+        durability: Durability,
+        log: Path,
+    ) -> None:
+        """``directory`` holds its append-only file and is made here."""
+        self.campaign, self.binary, self.directory, self.port, self.log = (
+            campaign,
+            binary,
+            directory,
+            port,
+            log,
+        )
+        self.durability = durability
+        self.version = f"{binary.name} {binary.version}"
+        self.url = f"redis://127.0.0.1:{port}/0"
+        self._child: subprocess.Popen[bytes] | None = None
+        self._killed = False
+
+    def start(self) -> None:
+        """Start it and wait until it answers PING: only then has it loaded its data. Raises ``HarnessError``."""
+        if self.alive:
+            return
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise HarnessError(f"Redis' data folder can't be made: {error}") from error
+        self._killed = False
+        self._child = self.campaign.spawn(self._argv(), log=self.log, variables={})
+        end_s = time.monotonic() + START_S_MAX
+        while ping_s("127.0.0.1", self.port) is None:
+            if self._child.poll() is not None:
+                raise HarnessError(self._says(f"ended with {self._child.returncode} at its start"))
+            if time.monotonic() > end_s:
+                raise HarnessError(self._says(f"does not answer {START_S_MAX:g} s after its start"))
+            time.sleep(POLL_S)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait for its end; idempotent."""
+        self._killed = True
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process exists."""
+        return self._child is not None and self._child.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Of its present or last life; 0 before the first."""
+        return self._child.pid if self._child is not None else 0
+
+    def client_list(self) -> list[dict[str, str]]:
+        """CLIENT LIST; empty when it does not answer."""
+        try:
+            with connect(self.port) as client:
+                found: list[dict[str, str]] = client.client_list()
+                return found
+        except RedisError:
+            return []
+
+    def check(self) -> None:
+        """Raise ``HarnessError`` if it is down and nobody asked for that."""
+        if not self.alive and not self._killed:
+            status = self._child.returncode if self._child is not None else None
+            raise HarnessError(self._says(f"died by itself (status {status})"))
+
+    def _argv(self) -> list[str]:
+        options = {
+            "bind": "127.0.0.1",
+            "port": str(self.port),
+            "dir": str(self.directory),
+            "save": "",
+            "appendonly": "yes",
+            "appendfsync": self.durability,
+            "maxclients": str(CLIENTS_MAX),
+            "set-proc-title": "no",  # a title would overwrite the environment, and with it the campaign's mark
+            "daemonize": "no",
+        }
+        return [
+            str(self.binary.path),
+            *(word for key, value in options.items() for word in (f"--{key}", value)),
+        ]
+
+    def _says(self, what: str) -> str:
+        return (
+            f"{self.binary.path} on port {self.port} {what}; the end of {self.log}:\n{log_tail(self.log)}\n"
+            "  Look there for the reason (a full disk, a port that was taken meanwhile, too little memory) and run again"
+        )
+
+
+def connect(port: int, *, db: int = 0, timeout_s: float = 2.0) -> Redis:
+    """A client that tries once and says what happened."""
+    return Redis(
+        host="127.0.0.1",
+        port=port,
+        db=db,
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+    )

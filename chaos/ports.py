@@ -1,0 +1,89 @@
+"""Ports for servers that must be able to leave theirs and come back to it.
+
+An ephemeral port won't do: while a proxy is down, any client on the machine may be given its number. So ports come
+from a range below the ephemeral ones, and each is locked while it is ours. The lock is an abstract Unix socket: it
+lives in the same network namespace as the port, dies with the process that holds it, and leaves no file.
+"""
+
+import os
+import re
+import socket
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from chaos.errors import HarnessError
+
+RANGE_VARIABLE: Final = "STORMPROOF_PORTS"
+RANGE: Final = range(21000, 24000)
+
+
+class Ports:
+    """Hands out ports that nobody listens on and no other harness has. Thread-confined; closing releases all."""
+
+    def __init__(self, candidates: Sequence[int] | None = None) -> None:
+        """``candidates``: where to look; without it ``STORMPROOF_PORTS`` (``FIRST-LAST``), or 21000 to 23999."""
+        self.candidates = candidates if candidates is not None else _from_environment()
+        self._next = os.getpid() * 37 % max(1, len(self.candidates))  # neighbours in time start far apart
+        self._locks: dict[int, socket.socket] = {}
+
+    def take(self) -> int:
+        """Lock a free port. Raises ``HarnessError`` when the range has none."""
+        for _ in self.candidates:
+            port = self.candidates[self._next % len(self.candidates)]
+            self._next += 1
+            if port not in self._locks and self._lock(port):
+                return port
+        raise HarnessError(
+            f"no free port: all {len(self.candidates)} of {self._shown()} are in use."
+            f" End what uses them (`stormproof doctor --reap` ends leftovers of ours), or name another range:"
+            f" {RANGE_VARIABLE}=30000-30999"
+        )
+
+    def give_back(self, port: int) -> None:
+        """Unlock it; unknown ports are fine."""
+        lock = self._locks.pop(port, None)
+        if lock is not None:
+            lock.close()
+
+    def _lock(self, port: int) -> bool:
+        lock = socket.socket(socket.AF_UNIX)
+        try:
+            lock.bind(f"\0stormproof-port-{port}")
+            with socket.socket() as probe:
+                probe.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
+                )  # as the servers do: TIME_WAIT is free
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            lock.close()
+            return False
+        self._locks[port] = lock
+        return True
+
+    def _shown(self) -> str:
+        return f"{self.candidates[0]} to {self.candidates[-1]}" if self.candidates else "an empty range"
+
+    def __enter__(self) -> Self:
+        """Nothing is taken yet."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Unlock all."""
+        for port in list(self._locks):
+            self.give_back(port)
+
+
+def _from_environment() -> Sequence[int]:
+    text = os.environ.get(RANGE_VARIABLE)
+    if text is None:
+        return RANGE
+    match = re.fullmatch(r"(\d+)-(\d+)", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]) <= 65535:
+        raise HarnessError(f"{RANGE_VARIABLE}={text}: FIRST-LAST is needed, two ports from 1 to 65535")
+    return range(int(match[1]), int(match[2]) + 1)

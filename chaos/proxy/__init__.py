@@ -1,0 +1,1 @@
+"""The proxies between the system under test and Redis."""

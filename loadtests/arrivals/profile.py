@@ -11,6 +11,7 @@ from loadtests.arrivals.arrival import Arrival, ArrivalsError, Delayed, T
 from loadtests.arrivals.mix import WEIGHT_DENOMINATOR_MAX, mixed, spread
 
 COUNT_MAX: Final = 1_000_000_000
+WEIGHT_MAX: Final = 1_000_000
 FOR_S_MAX: Final = 30 * 24 * 3600.0
 DELAY_S_MAX: Final = 24 * 3600.0
 
@@ -42,9 +43,9 @@ class Profile(ABC, Generic[T]):
             wrong.append("jobs: one kind of job with a positive weight is needed")
         least = 1 / WEIGHT_DENOMINATOR_MAX
         wrong += [
-            f"jobs: the weight {weight:g} of {job} is neither 0 nor in {least:g}..1000000"
+            f"jobs: the weight {weight:g} of {job} is neither 0 nor in {least:g}..{WEIGHT_MAX}"
             for job, weight in self.jobs.items()
-            if weight != 0 and not least <= weight <= 1_000_000
+            if weight != 0 and not least <= weight <= WEIGHT_MAX
         ]
         if self.delayed is not None:
             if not 0 <= self.delayed.share <= 1:
@@ -64,7 +65,7 @@ class Profile(ABC, Generic[T]):
 
     def plan(self, rng: Random) -> Iterator[Arrival[T]]:
         """Make the arrivals in order of time, one by one: memory does not grow with ``count``."""
-        times_rng, jobs_rng, delays_rng = (Random(rng.getrandbits(64)) for _ in range(3))  # noqa: S311  # a plan, no secret
+        times_rng, jobs_rng, delays_rng = (Random(rng.getrandbits(64)) for _ in range(3))  # a plan, no secret
         delayed = self.delayed or Delayed(0.0, 0.0)
         series = zip(
             self.times_s(times_rng),

@@ -123,9 +123,7 @@ def test_a_socket_that_never_comes_is_waited_for_no_longer_than_asked(tmp_path: 
 def test_a_producer_that_died_before_it_listened_is_not_waited_for(start_producer: StartProducer) -> None:
     producer = start_producer(STORMPROOF_LEDGER="/nonexistent/ledger")
     with pytest.raises(ProducerError, match=r"ended before it listened(.*\n)*.*No such file"):
-        ProducerClient(
-            producer.socket, wait_s=600, log=producer.log, alive=lambda: producer.process.poll() is None
-        )
+        ProducerClient(producer.socket, wait_s=600, log=producer.log, alive=lambda: producer.process.poll() is None)
 
 
 def test_a_path_that_is_too_long_for_a_socket_is_said_at_once(tmp_path: Path) -> None:

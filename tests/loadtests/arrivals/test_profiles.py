@@ -27,9 +27,7 @@ from loadtests.arrivals import (
 MIXES = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 60), min_size=1).filter(
     lambda jobs: any(jobs.values())
 )
-KINDS: st.SearchStrategy[type[Constant[str] | Burst[str] | Soak[str]]] = st.sampled_from(
-    [Constant, Burst, Soak]
-)
+KINDS: st.SearchStrategy[type[Constant[str] | Burst[str] | Soak[str]]] = st.sampled_from([Constant, Burst, Soak])
 COUNTS, SECONDS = st.integers(1, 1500), st.floats(0.001, 10_000)
 SEEDS = st.integers(0, 2**64)
 
@@ -64,9 +62,7 @@ def test_every_kind_comes_in_proportion_to_its_weight(load: Arrivals[str], seed:
     total = sum(positive.values())
     for job, weight in positive.items():
         exact = load.count * weight / total
-        slack = (
-            1 if load.count >= total else len(positive)
-        )  # a short run gives rare kinds one job all the same
+        slack = 1 if load.count >= total else len(positive)  # a short run gives rare kinds one job all the same
         assert abs(found[job] - exact) <= slack
 
 
@@ -100,9 +96,7 @@ def test_delays_do_not_move_the_arrivals() -> None:
 
 
 @given(profiles(), st.floats(0.01, 100), SEEDS)
-def test_stretching_keeps_the_jobs_and_scales_the_times(
-    load: Arrivals[str], factor: float, seed: int
-) -> None:
+def test_stretching_keeps_the_jobs_and_scales_the_times(load: Arrivals[str], factor: float, seed: int) -> None:
     longer = load.stretched(factor)
     assert longer.count == load.count
     for before, after in zip(load.plan(Random(seed)), longer.plan(Random(seed)), strict=True):
@@ -135,9 +129,7 @@ def test_a_slowed_load_keeps_to_rate_and_length_and_leaves_out_no_more_than_it_m
         (soak(rate_s=100, for_s=3600, jobs={"a": 1}), 25, 90_000, 3600),
     ],
 )
-def test_what_a_slower_target_gets(
-    load: Arrivals[str], rate_s: float | None, count: int, for_s: float
-) -> None:
+def test_what_a_slower_target_gets(load: Arrivals[str], rate_s: float | None, count: int, for_s: float) -> None:
     slowed = load.slowed(rate_s, 16)
     assert (slowed.count, slowed.for_s) == (count, for_s)
 

@@ -7,9 +7,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
+from chaos.schedule import Planned
 from stormproof_target import Description
 
-from chaos.schedule import Planned
 from scenarios.scenario import Scenario
 
 LOAD_S_MAX: Final = 16.0
@@ -55,9 +55,7 @@ def fit(scenario: Scenario, description: Description) -> Fitted:
     programs, slots = _programs(scenario, description.slots_per_worker)
     stretch = slowed.for_s / load.for_s
     return Fitted(
-        scenario=replace(
-            scenario, load=slowed, faults=tuple(planned.stretched(stretch) for planned in faults)
-        ),
+        scenario=replace(scenario, load=slowed, faults=tuple(planned.stretched(stretch) for planned in faults)),
         stretch=stretch,
         worker_programs=programs,
         slots=slots,

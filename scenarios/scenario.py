@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from chaos.schedule import Planned
 from stormproof_target import JobSpec, Policy
 
-from chaos.schedule import Planned
 from loadtests.arrivals import Arrivals
 
 
@@ -22,11 +22,11 @@ class Workers:
 class Scenario:
     """``claim`` is what must hold, ``stands_for`` where in life it came from.
 
-    ``faults``: each with its trigger, ``kill("slot").at(s=2.5)`` or ``kill("tree").on(started=0.75)``.
-    ``reach``: situations that must have occurred for the verdict to mean anything. ``objectives``: tighter than the
-    policy's. ``needs``: abilities of the target without which the whole scenario is not applicable; ``job_needs``: abilities that
-    one kind of job needs, without which jobs of that kind are left out and said to be not applicable. ``rest_s``: quiet
-    that counts as rest. ``settle_s``: how long the campaign waits for jobs that are still out.
+    ``faults``: each with its trigger, ``kill("slot").at(s=2.5)`` or ``kill("tree").on(started=0.75)``. ``reach``:
+    situations that must have occurred for the verdict to mean anything. ``objectives``: tighter than the policy's.
+    ``needs``: abilities of the target without which the whole scenario is not applicable; ``job_needs``: the ability
+    that one kind of job needs, without which its jobs are left out, and that is said. ``rest_s``: quiet that counts as
+    rest. ``settle_s``: how long the runner waits for jobs that are still out.
     """
 
     name: str

@@ -12,16 +12,13 @@ from typing import Final
 
 import stormproof_target
 from stormproof_target import Description, Setup
-from stormproof_target.ledger import LEDGER_VARIABLE, ROLE_VARIABLE, WORKER_VARIABLE
 from stormproof_target.setup import ADAPTER_VARIABLE, SETUP_VARIABLE
 from stormproof_target.target import description_from_dict
 
-import system.targets
+import system
 
 KIT: Final = Path(stormproof_target.__file__).parent.parent
-BUILT_IN: Final = {
-    name: Path(system.targets.__path__[0]) / f"{name}.py" for name in ("reference", "rq")
-}
+BUILT_IN: Final = {name: Path(system.__path__[0]) / "targets" / f"{name}.py" for name in ("reference", "rq")}
 DESCRIBE_TIMEOUT_S: Final = 20.0
 
 
@@ -37,29 +34,23 @@ class TargetProgram:
     argv: tuple[str, ...]
     adapter: Path
 
-    def environment(self, setup: Setup, *, role: str, worker: str, ledger: Path | None) -> dict[str, str]:
-        """What the program's processes find in their environment, beside ours."""
-        variables = {
+    def environment(self, setup: Setup) -> dict[str, str]:
+        """What the program's processes find in their environment, beside what the environment adds."""
+        return {
             SETUP_VARIABLE: setup.to_json(),
             ADAPTER_VARIABLE: str(self.adapter),
-            ROLE_VARIABLE: role,
-            WORKER_VARIABLE: worker,
             "PYTHONPATH": str(KIT),
             "PYTHONSAFEPATH": "1",  # an adapter called rq.py must not hide the library of that name
             "PYTHONUNBUFFERED": "1",
         }
-        if ledger is not None:
-            variables[LEDGER_VARIABLE] = str(ledger)
-        return variables
 
     def describe(self, setup: Setup) -> Description:
         """Ask the program what it is. Raises ``TargetError`` if it dies, hangs, or answers nonsense."""
-        variables = self.environment(setup, role="describe", worker="describe", ledger=None)
         command = [*self.argv, "describe"]
         try:
             done = subprocess.run(
                 command,
-                env=os.environ | variables,
+                env=os.environ | self.environment(setup),
                 capture_output=True,
                 timeout=DESCRIBE_TIMEOUT_S,
                 check=False,
@@ -127,7 +118,7 @@ def _object(text: str) -> Mapping[str, object]:
     except ValueError:
         raise ValueError(f"it printed {text[:200]!r}") from None
     if not isinstance(data, dict):
-        raise ValueError(f"it printed {text[:200]!r}")  # noqa: TRY004  # a wrong value from outside, not a wrong call
+        raise ValueError(f"it printed {text[:200]!r}")  # noqa: TRY004  # from outside, not a wrong call
     return data
 
 

@@ -61,9 +61,9 @@ class RQTarget(Target):
         )
 
     def worker(self) -> None:
-        """Become ``rq worker --with-scheduler``, with the adapter imported before the fork, as its documentation advises."""
-        import stormproof_adapter  # noqa: F401, PLC0415  # preloaded: each work horse forks from here
-        from rq.cli import main  # noqa: PLC0415  # only the worker needs the command line
+        """Become ``rq worker --with-scheduler``, the adapter imported before the fork, as its documentation advises."""
+        import stormproof_adapter  # noqa: F401  # preloaded: each work horse forks from here
+        from rq.cli import main  # only the worker needs the command line
 
         sys.argv = ["rq", "worker", "--with-scheduler", "--url", self.setup.redis_url, *self.setup.queues]
         main()

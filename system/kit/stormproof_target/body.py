@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 from typing import Final
 
 from .ledger import checksum, from_environment
@@ -88,7 +89,5 @@ def _sit_out(for_s: float) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     end_s = time.monotonic() + for_s
     while (left_s := end_s - time.monotonic()) > 0:
-        try:
+        with suppress(BaseException):  # swallowing what would end it is this job's purpose
             time.sleep(left_s)
-        except BaseException:  # noqa: BLE001, S110  # swallowing what would end it is this job's purpose
-            pass

@@ -77,7 +77,8 @@ class Ledger:
         self.writer = f"{self.role}-{os.getpid()}-{self._nonce}"
         self._seq = self._runs = 0
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        timens = os.stat("/proc/self/ns/time").st_ino if os.path.exists("/proc/self/ns/time") else 0
+        namespace = Path("/proc/self/ns/time")
+        timens = namespace.stat().st_ino if namespace.exists() else 0
         self.write(
             "open",
             f'"format":{FORMAT},"role":"{self.role}","worker":"{self.worker}","pid":{os.getpid()},'

@@ -1,6 +1,6 @@
 """What a target promises. Each clause has its source; one without can't yield a finding."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
@@ -32,7 +32,7 @@ class Promise:
     line. report_s: at most from the body's end until the queue has heard of it. reconnect_s: at most from a link's
     heal until the worker works again. sweep_s: at most from a lease's end until it is noticed. prefetch: jobs a slot
     may hold. slots: bodies a worker runs at once. recovery_s: at most until a killed worker's job is back.
-    max_crashes, max_stalls: how often a job's slot may die or its lease may end before it is a dead letter (None: unbounded).
+    max_crashes, max_stalls: how often a job's slot may die or its lease end before it is a dead letter (None: any).
     """
 
     delivery: Delivery = "at_least_once"
@@ -95,8 +95,12 @@ def _delivery(_key: str, value: object) -> object:
     return value
 
 
-_READ = {
-    "delivery": _delivery,
-    "keys": lambda _key, value: tuple(KeyPattern(**each) for each in value),
-    "sources": lambda _key, value: {clause: Source(**source) for clause, source in value.items()},
-}
+def _keys(_key: str, value: Any) -> object:  # noqa: ANN401  # JSON from outside
+    return tuple(KeyPattern(**each) for each in value)
+
+
+def _sources(_key: str, value: Any) -> object:  # noqa: ANN401  # JSON from outside
+    return {clause: Source(**source) for clause, source in value.items()}
+
+
+_READ: dict[str, Callable[[str, Any], object]] = {"delivery": _delivery, "keys": _keys, "sources": _sources}

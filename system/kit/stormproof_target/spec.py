@@ -14,6 +14,7 @@ KINDS: Final = (
     "segfault",  # dies of SIGSEGV, in the same way
 )
 FATAL: Final = frozenset({"exit", "segfault"})
+_MOST: Final = {"sleep_ms": 3_600_000, "times": 1000, "hang_s": 3600, "status": 255}
 HANGING: Final = frozenset({"hang", "hang_c", "ignore_sigterm"})
 
 
@@ -29,17 +30,12 @@ class JobSpec:
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` naming every field that is out of its range."""
-        wrong = []
-        if self.kind not in KINDS:
-            wrong.append(f"kind {self.kind!r} is not one of {', '.join(KINDS)}")
-        if not 0 <= self.sleep_ms <= 3_600_000:
-            wrong.append(f"sleep_ms {self.sleep_ms} is not in 0..3600000")
-        if not 0 <= self.times <= 1000:
-            wrong.append(f"times {self.times} is not in 0..1000")
-        if not 0 <= self.hang_s <= 3600:
-            wrong.append(f"hang_s {self.hang_s} is not in 0..3600")
-        if not 0 <= self.status <= 255:
-            wrong.append(f"status {self.status} is not in 0..255")
+        wrong = [] if self.kind in KINDS else [f"kind {self.kind!r} is not one of {', '.join(KINDS)}"]
+        wrong += [
+            f"{name} {getattr(self, name)} is not in 0..{most}"
+            for name, most in _MOST.items()
+            if not 0 <= getattr(self, name) <= most
+        ]
         if wrong:
             raise ValueError("; ".join(wrong))
 

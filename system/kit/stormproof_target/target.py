@@ -15,6 +15,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Final
 
 from .promise import Promise
@@ -89,7 +90,9 @@ class Target:
     abilities: ClassVar[frozenset[str]] = frozenset()
     sustainable_rate_s: ClassVar[float | None] = None  # jobs/s that the recommended set-up keeps up with
     slots_per_worker: ClassVar[int | None] = None  # bodies that one worker program can run at once (None: any number)
-    libraries: ClassVar[Sequence[str]] = ()  # distributions whose versions make the result what it is; the first names it
+    libraries: ClassVar[
+        Sequence[str]
+    ] = ()  # distributions whose versions make the result what it is; the first names it
 
     def __init__(self, setup: Setup) -> None:
         """``setup`` is what the harness wants; connect lazily, since ``describe`` has no server."""
@@ -120,7 +123,7 @@ class Target:
 
     def describe(self) -> Description:
         """Name, version, promise, abilities: no server is touched."""
-        from importlib.metadata import version  # noqa: PLC0415  # 20 ms that a worker's start need not pay
+        from importlib.metadata import version  # 20 ms that a worker's start need not pay
 
         versions = {library: version(library) for library in self.libraries}
         return Description(
@@ -137,18 +140,18 @@ class Target:
     @classmethod
     def main(cls) -> None:
         """Speak the verb that the command line names."""
-        parser = argparse.ArgumentParser(prog=os.path.basename(sys.argv[0]), description=f"Target {cls.name}")
+        parser = argparse.ArgumentParser(prog=Path(sys.argv[0]).name, description=f"Target {cls.name}")
         verbs = parser.add_subparsers(dest="verb", required=True)
         verbs.add_parser("describe", help="print what the target is and promises, as JSON")
         verbs.add_parser("produce", help="serve enqueues on a Unix socket").add_argument("socket")
         verbs.add_parser("worker", help="become a worker")
         arguments = parser.parse_args()
-        os.environ.setdefault(ADAPTER_VARIABLE, os.path.abspath(sys.argv[0]))
+        os.environ.setdefault(ADAPTER_VARIABLE, str(Path(sys.argv[0]).resolve()))
         target = cls(Setup.from_environment())
         if arguments.verb == "describe":
-            print(json.dumps(_as_dict(target.describe())))
+            sys.stdout.write(json.dumps(_as_dict(target.describe())) + "\n")
         elif arguments.verb == "produce":
-            from .producer import serve  # noqa: PLC0415  # threads and sockets that other verbs do without
+            from .producer import serve  # threads and sockets that other verbs do without
 
             serve(target, arguments.socket)
         else:

@@ -14,7 +14,9 @@ from stormproof_target.spec import exits, fails, from_json, hangs, segfaults, su
 KIT = Path(sys.modules["stormproof_target"].__file__ or "").parent.parent
 
 
-def perform(tmp_path: Path, spec: JobSpec, attempt: int = 1, around: str = "run()") -> tuple[int, list[dict[str, object]]]:
+def perform(
+    tmp_path: Path, spec: JobSpec, attempt: int = 1, around: str = "run()"
+) -> tuple[int, list[dict[str, object]]]:
     """Run one body in a process of its own; returns its status and the ledger's lines after ``open``."""
     script = f"""
 import sys
@@ -85,7 +87,11 @@ run()
     took_ns = int(str(events[1]["t"])) - int(str(events[0]["t"]))
     assert took_ns >= 1_000_000_000
     (tmp_path / "deaf").mkdir()
-    kill_self = "import os, signal, threading\nthreading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()\nrun()"
+    kill_self = """
+import os, signal, threading
+threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+run()
+"""
     status, events = perform(tmp_path / "deaf", hangs(for_s=0.6, ignores_sigterm=True), around=kill_self)
     assert (status, events[-1]["outcome"]) == (0, "ok")
 

@@ -1,0 +1,274 @@
+"""Runs one fitted scenario on one target: environment, workers, load, faults, rest, and what raw keys say in the end.
+
+    enter environment → producer, workers → warm-up → load + faults → rest → states of all jobs → stop → history
+
+The runner owns environment, faults and verdict, always; where the load comes from is a ``LoadSource``.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Final, Protocol
+
+from chaos.canary import Canary
+from chaos.schedule import FaultResult, ScheduleDriver
+from chaos.stalls import StallWatch
+from stormproof_target import Description, Setup
+from stormproof_target.spec import succeeds
+
+from chaos.campaign import Campaign
+from chaos.environment.native import PRODUCER, NativeEnvironment
+from chaos.errors import HarnessError
+from chaos.proxy.toxiproxy import ToxiproxyServer
+from loadtests.generator import Generator
+from loadtests.producer_client import ProducerClient, ProducerError
+from scenarios.counting import Counting
+from scenarios.fit import Fitted
+from scenarios.history import History, read_history
+from scenarios.progress import Progress, Tick
+from scenarios.receipts import receipts
+from scenarios.target_program import TargetError, TargetProgram
+from scenarios.waiting import NS_A_SECOND, Look, Patience
+
+POLL_S: Final = 0.05
+READY_S: Final = 30.0
+WARM_UP_S: Final = 0.2
+DRAIN_S: Final = 10.0
+STOP_GRACE_S: Final = 3.0
+HEAL_S_MAX: Final = 15.0
+
+
+class LoadSource(Protocol):
+    """Where jobs come from while the scenario runs."""
+
+    @property
+    def ended(self) -> bool:
+        """Nothing more will be sent."""
+
+    def begin(self, client: ProducerClient, t0_ns: int) -> None:
+        """The load's time 0 is ``t0_ns`` (monotonic); returns at once."""
+
+    def stop(self) -> None:
+        """Send nothing more, and wait a bounded time for what is still unanswered."""
+
+
+class PlannedLoad:
+    """Our own generator, on the scenario's plan."""
+
+    def __init__(self, fitted: Fitted, seed: int) -> None:
+        """The plan is drawn from ``seed``."""
+        self._plan = fitted.scenario.load.plan(Random(f"{seed}-load"))
+        self._generator: Generator | None = None
+
+    @property
+    def ended(self) -> bool:
+        """The plan is through, and every enqueue answered."""
+        return self._generator is not None and self._generator.ended and self._generator.progress().pending == 0
+
+    def begin(self, client: ProducerClient, t0_ns: int) -> None:
+        """Start to send."""
+        self._generator = Generator(self._plan, [client], t0_ns)
+        self._generator.start()
+
+    def stop(self) -> None:
+        """Drop what is not due yet."""
+        if self._generator is not None:
+            self._generator.stop()
+            self._generator.drain(DRAIN_S)
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What one run left behind; ``history`` has been read back from the files, as ``check`` would."""
+
+    history: History
+    faults: tuple[FaultResult, ...]
+    server: str
+    server_version: str
+    server_binary: str
+
+
+class ScenarioRunner:
+    """One scenario, once."""
+
+    def __init__(  # noqa: PLR0913  # what an experiment is made of
+        self,
+        program: TargetProgram,
+        description: Description,
+        fitted: Fitted,
+        *,
+        seed: int,
+        directory: Path,
+        campaign: Campaign,
+        toxiproxy: ToxiproxyServer,
+        progress: Progress,
+        load: LoadSource | None = None,
+    ) -> None:
+        """``directory`` gets ledgers, logs and ``history.parquet``."""
+        self.program, self.description, self.fitted = program, description, fitted
+        self.scenario, self.seed, self.directory = fitted.scenario, seed, directory
+        self.campaign, self.toxiproxy, self.progress = campaign, toxiproxy, progress
+        self.load = load if load is not None else PlannedLoad(fitted, seed)
+        self._phase = "starting"
+
+    def run(self) -> RunResult:
+        """All of it. Raises ``HarnessError`` or ``TargetError``; on every way out all is healed and ended."""
+        names = [f"worker-{number}" for number in range(1, self.fitted.worker_programs + 1)]
+        environment = NativeEnvironment(self.directory, self.campaign, self.toxiproxy, names, self.scenario.durability)
+        with environment as env:
+            faults = self._experiment(env, names)
+            server = (env.store.name, env.store.version, env.store.binary_name)
+        history = read_history(self.directory)
+        history.write_parquet(self.directory / "history.parquet")
+        return RunResult(history, faults, *server)
+
+    def _experiment(self, env: NativeEnvironment, names: list[str]) -> tuple[FaultResult, ...]:
+        promise = self.description.promise
+        env.tell(
+            "target",
+            name=self.description.name,
+            version=self.description.version,
+            abilities=sorted(self.description.abilities),
+            promise=promise.to_dict(),
+        )
+        with ExitStack() as stack:
+            client = stack.enter_context(self._producer(env))
+            for name in names:
+                env.start_worker(name, [*self.program.argv, "worker"], self._variables(env, name))
+            stack.enter_context(Canary(env))
+            stack.enter_context(StallWatch(env))
+            self._warm_up(env, client, names)
+            with Counting(env, client) as counting:
+                faults = self._under_load(env, client)
+                self._rest(env, counting)
+            self._states(env, client)
+            env.tell("phase", name="end")
+            self._phase = "stopping"
+            env.stop_workers(STOP_GRACE_S)
+            env.check()
+        return faults
+
+    # ---- beginning
+
+    def _variables(self, env: NativeEnvironment, name: str) -> dict[str, str]:
+        setup = Setup(
+            redis_url=env.links[name].url,
+            direct_url=env.store.url,
+            worker=name,
+            slots=self.fitted.slots,
+            policy=self.scenario.policy,
+        )
+        return self.program.environment(setup)
+
+    @contextmanager
+    def _producer(self, env: NativeEnvironment) -> Iterator[ProducerClient]:
+        socket = env.socket_path(PRODUCER)
+        program = env.start_producer([*self.program.argv, "produce", str(socket)], self._variables(env, PRODUCER))
+        try:
+            client = ProducerClient(socket, alive=lambda: program.alive, log=program.log, wait_s=READY_S)
+        except ProducerError as error:
+            raise TargetError(f"target {self.program.label}: {error}") from error
+        with client:
+            yield client
+
+    def _warm_up(self, env: NativeEnvironment, client: ProducerClient, names: list[str]) -> None:
+        """Jobs, until every worker has run one: the load then meets a system that works."""
+        self._phase = "warming up"
+        env.tell("phase", name="warm_up")
+        end_s, number = time.monotonic() + READY_S, 0
+        spec = succeeds(sleep_ms=20).to_json()
+        while not set(names) <= env.view.workers_seen:
+            if time.monotonic() > end_s:
+                silent = sorted(set(names) - env.view.workers_seen)
+                logs = ", ".join(str(env.workers[name].log) for name in silent)
+                raise TargetError(
+                    f"target {self.program.label}: {', '.join(silent)} ran none of {number} warm-up jobs within"
+                    f" {READY_S:g} s; see {logs}"
+                )
+            for _ in range(self.fitted.slots * len(names)):
+                number += 1
+                client.enqueue(f"warm-{number}", "default", spec, time.monotonic_ns())
+            self._look(env)
+            time.sleep(WARM_UP_S)
+
+    # ---- load and faults
+
+    def _under_load(self, env: NativeEnvironment, client: ProducerClient) -> tuple[FaultResult, ...]:
+        scenario = self.scenario
+        self._phase = "load"
+        t0_ns = env.tell("phase", name="load_begin") + NS_A_SECOND // 10
+        end_ns = t0_ns + int(scenario.load.for_s * NS_A_SECOND)
+        driver = ScheduleDriver(env, scenario.faults, seed=self.seed, t0_ns=t0_ns, jobs=scenario.load.count)
+        with driver:
+            self.load.begin(client, t0_ns)
+            try:
+                while not (self.load.ended and time.monotonic_ns() >= end_ns):
+                    self._look(env, driver.active, (end_ns - time.monotonic_ns()) / NS_A_SECOND)
+                    time.sleep(POLL_S)
+                    if client.closed:
+                        break
+                    if time.monotonic_ns() > end_ns + DRAIN_S * NS_A_SECOND:
+                        break
+            finally:
+                self.load.stop()
+            env.tell("phase", name="load_end")
+            self._phase = "faults end"
+            heal_by_s = time.monotonic() + HEAL_S_MAX
+            while not driver.over and time.monotonic() < heal_by_s:
+                self._look(env, driver.active, heal_by_s - time.monotonic())
+                time.sleep(POLL_S)
+        return driver.results
+
+    def _look(self, env: NativeEnvironment, active: tuple[str, ...] = (), left_s: float = 0.0) -> None:
+        """One look round: is the ground firm, and what is to be shown."""
+        env.check()
+        self.progress.tick(
+            Tick(
+                target=self.program.label,
+                title=self.scenario.title,
+                phase=self._phase,
+                planned=self.scenario.load.count,
+                acked=env.view.acked,
+                ended_ok=env.view.ended_ok,
+                active_faults=active,
+                left_s=left_s,
+            )
+        )
+
+    # ---- end
+
+    def _rest(self, env: NativeEnvironment, counting: Counting) -> None:
+        self._phase = "coming to rest"
+        scenario = self.scenario
+        patience = Patience(
+            time.monotonic_ns(), scenario.rest_s, scenario.settle_s, self.description.promise.recovery_s
+        )
+        while True:
+            self._look(env, left_s=patience.left_s(time.monotonic_ns()))
+            look = Look(time.monotonic_ns(), env.view.last_run_event_ns, counting.outstanding)
+            if patience.is_over(look):
+                env.tell("phase", name="rest")
+                return
+            time.sleep(POLL_S)
+
+    def _states(self, env: NativeEnvironment, client: ProducerClient) -> None:
+        """Where every job is, told by raw keys; the last word of the experiment."""
+        self._phase = "reading raw keys"
+        env.tell("phase", name="states")
+        try:
+            for state in client.states(receipts(self.directory)):
+                env.tell(
+                    "state",
+                    job=state.job,
+                    found_in=list(state.found_in),
+                    state=state.state,
+                    reason=state.reason,
+                    history=state.history,
+                    sum=state.result_sum,
+                    ttl_ms=state.ttl_ms,
+                )
+        except ProducerError as error:
+            raise HarnessError(f"the jobs' final states can't be read: {error}") from error

@@ -12,8 +12,8 @@ if sys.version_info < (3, 11):  # noqa: UP036  # the point: an older Python must
     sys.exit(4)
 if not sys.platform.startswith("linux"):
     sys.stderr.write(
-        "Stormproof runs on Linux only (it needs pidfd, /proc and parent-death signals); this is {}.\n"
-        "Use a Linux machine, or a Linux container or virtual machine with this checkout in it.\n".format(sys.platform)
+        f"Stormproof runs on Linux only (pidfd, /proc, parent-death signals); this is {sys.platform}.\n"
+        "Use a Linux machine, or a Linux container or virtual machine with this checkout in it.\n"
     )
     sys.exit(4)
 

@@ -75,13 +75,13 @@ def _done(place: Place) -> bool:
 
 
 def _stamp(place: Place) -> str:
-    """Of all that decides what set-up makes: its inputs, the interpreter, the checkout's path, the Redis on PATH."""
+    """Of all that decides what set-up makes: its inputs, the interpreter, the checkout's path, the servers."""
     digest = hashlib.sha256()
     for pattern in _INPUTS:
         for path in sorted(place.root.glob(pattern)):
             digest.update(path.read_bytes())
-    path = shell_path(os.environ)
-    servers = [shutil.which(name, path=path) for name in ("redis-server", "valkey-server")]
+    search = shell_path(os.environ)
+    servers = [shutil.which(name, path=search) for name in ("redis-server", "valkey-server")]
     digest.update(repr((sys.version_info[:2], str(place.root), servers)).encode())
     if not any(servers):
         digest.update(repr((place.bin / "valkey-server").is_file()).encode())

@@ -14,7 +14,7 @@ _REACH: Final = "Python's package index must be reachable: set PIP_INDEX_URL for
 
 
 def pinned(lock: str, name: str) -> str:
-    """The lines of one package of a lock file: its version and hashes. Raises ``KeyError`` when it is not locked."""
+    """A package's lines of a lock file: version and hashes. Raises ``KeyError`` when it is not locked."""
     lines = lock.splitlines()
     for begin, line in enumerate(lines):
         if line.startswith(f"{name}=="):
@@ -41,20 +41,22 @@ def make_venv(place: Place, run: Runner) -> None:
     if same.strip() == str(sys.version_info[:2]):
         return
     try:
-        import ensurepip  # noqa: F401, PLC0415  # Debian splits it off, and `python -m venv` then says so at length
-        import venv  # noqa: F401, PLC0415
+        import ensurepip  # noqa: F401  # Debian splits it off; `python -m venv` then says so at length
+        import venv  # noqa: F401
     except ImportError as error:
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
         raise SetupError(
             f"{sys.executable} cannot make virtual environments ({error})",
-            f"Install its venv module: `apt-get install python3-venv` (Debian, Ubuntu: also python{version}-venv).",
+            f"Install its venv module (Debian, Ubuntu: `apt-get install python3-venv`, or python{version}-venv).",
         ) from error
     with step(f"virtual environment .venv (Python {sys.version.split()[0]})"):
         try:
             run([sys.executable, "-m", "venv", "--clear", place.venv])
         except CommandError as error:
             raise SetupError(
-                "no virtual environment could be made", f"`{sys.executable} -m venv .venv` must work.", str(error)
+                "no virtual environment could be made",
+                f"`{sys.executable} -m venv .venv` must work.",
+                str(error),
             ) from error
 
 
@@ -68,12 +70,11 @@ def get_uv(place: Place, run: Runner) -> None:
     except CommandError:
         pass
     with step(f"uv {version}"):
-        wanted = place.tmp / "uv.txt"
-        wanted.write_text(pinned(lock, "uv"), encoding="utf-8")
         half = place.tmp / "uv"
-        pip = [place.python, "-m", "pip", "install", "--quiet", "--require-hashes", "--no-deps", "--only-binary=:all:"]
+        options = ["--quiet", "--require-hashes", "--no-deps", "--only-binary=:all:", f"--target={half}"]
         try:
-            run([*pip, "--target", half, "-r", wanted])
+            run([place.python, "-m", "ensurepip"])  # a sync may have taken pip away
+            run([place.python, "-m", "pip", "install", *options, "-r", _wanted(place, "uv")])
         except CommandError as error:
             raise SetupError(f"uv {version} could not be installed", _REACH, str(error)) from error
         replace(half, place.state / "uv")
@@ -81,38 +82,42 @@ def get_uv(place: Place, run: Runner) -> None:
 
 def sync(place: Place, run: Runner) -> None:
     """What the lock says, nothing else, and the project itself, from where it is."""
-    uv_pip = [place.uv, "pip"]
-    count = sum("==" in line for line in (place.root / LOCK).read_text(encoding="utf-8").splitlines())
+    lock = place.root / LOCK
+    count = sum("==" in line for line in lock.read_text(encoding="utf-8").splitlines())
+    python = f"--python={place.python}"
     with step(f"up to {count} locked packages"):
         try:
-            run(
-                [*uv_pip, "sync", "--quiet", "--require-hashes", "--python", place.python, place.root / LOCK],
-            )
+            run([place.uv, "pip", "sync", "--quiet", "--require-hashes", python, lock])
         except CommandError as error:
             raise SetupError("the locked packages could not be installed", _REACH, str(error)) from error
     with step("the project itself, editable"):
         # Without build isolation and without network: what builds it is in the lock.
-        options = ["--quiet", "--no-deps", "--no-build-isolation", "--offline", "--python", place.python]
+        options = ["--quiet", "--no-deps", "--no-build-isolation", "--offline", python]
         try:
-            run([*uv_pip, "install", *options, "--editable", place.root])
+            run([place.uv, "pip", "install", *options, "--editable", place.root])
         except CommandError as error:
-            raise SetupError(
-                "the project could not be installed", "pyproject.toml, or a file it names, is broken.", str(error)
-            ) from error
+            remedy = "pyproject.toml, or a file that it names, is broken."
+            raise SetupError("the project could not be installed", remedy, str(error)) from error
 
 
 def fetch(place: Place, run: Runner, name: str) -> Path:
     """Unpacks one tool's wheel under `.stormproof/tmp`, keeps nothing of it. Raises ``CommandError``."""
-    wanted = place.tmp / f"{name}.txt"
-    wanted.write_text(pinned((place.root / TOOLS_LOCK).read_text(encoding="utf-8"), name), encoding="utf-8")
     folder = place.tmp / name
-    options = ["--quiet", "--no-cache", "--no-deps", "--require-hashes", "--only-binary", ":all:"]
-    run([place.uv, "pip", "install", *options, "--python", place.python, "--target", folder, "-r", wanted])
+    options = ["--quiet", "--no-cache", "--no-deps", "--require-hashes", "--only-binary=:all:"]
+    where = [f"--python={place.python}", f"--target={folder}"]
+    run([place.uv, "pip", "install", *options, *where, "-r", _wanted(place, name)])
     return folder
 
 
+def _wanted(place: Place, name: str) -> Path:
+    """A requirements file of one tool alone."""
+    wanted = place.tmp / f"{name}.txt"
+    wanted.write_text(pinned((place.root / TOOLS_LOCK).read_text(encoding="utf-8"), name), encoding="utf-8")
+    return wanted
+
+
 def replace(made: Path, place: Path) -> None:
-    """Puts a finished folder in its place: an interruption leaves the old one, none, or the new one, never half."""
+    """Puts a finished folder in its place: an interruption leaves the old one, none or the new one, never half."""
     place.parent.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(place, ignore_errors=True)
     made.rename(place)

@@ -1,4 +1,4 @@
-"""Where set-up puts things, and the environment in which it runs other programs: every cache within the checkout."""
+"""Where set-up puts things, and the environment that other programs run in: every cache within the checkout."""
 
 import os
 from collections.abc import Mapping
@@ -74,7 +74,7 @@ class Place:
 
 
 def child_environment(place: Place, given: Mapping[str, str]) -> dict[str, str]:
-    """The caller's environment (proxies, certificates, mirrors stay his), with caches and temporary files moved."""
+    """The caller's environment (his proxies, certificates, mirrors), with caches and temporary files moved."""
     env = {name: value for name, value in given.items() if name not in _NOT_OURS}
     config = Path(given.get("XDG_CONFIG_HOME") or Path(given.get("HOME", "/nonexistent")) / ".config")
     env |= {

@@ -20,7 +20,7 @@ Found = dict[str, str]
 
 
 def version_of(said: str) -> tuple[int, ...]:
-    """The first dotted number of two or three parts in what a program says of itself; empty when there is none."""
+    """The first dotted number of two or three parts in what a program says of itself; empty without one."""
     match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", said)
     return tuple(int(part) for part in match.groups() if part) if match else ()
 
@@ -45,8 +45,8 @@ def redis(place: Place, run: Runner) -> Found:
                 run([binary, "--version"])
             except (CommandError, ValueError) as error:
                 raise SetupError(
-                    f"there is no Redis server >= 7.0 on PATH{too_old}, and none could be fetched for this machine "
-                    f"({sysconfig.get_platform()})",
+                    f"there is no Redis server >= 7.0 on PATH{too_old}, and none could be fetched for "
+                    f"{sysconfig.get_platform()}",
                     "Install redis-server 7.0 or newer (Debian, Ubuntu: `apt-get install redis-server`).",
                     str(error),
                 ) from error
@@ -59,7 +59,12 @@ def redis(place: Place, run: Runner) -> Found:
 def toxiproxy(place: Place, run: Runner) -> Found:
     """Built from its source, once, into `.stormproof/bin`. Raises ``SetupError``."""
     ours = place.bin / "toxiproxy-server"
-    found = {"name": ours.name, "path": _relative(place, ours), "version": TOXIPROXY, "from": _TOXIPROXY_MODULE}
+    found = {
+        "name": ours.name,
+        "path": _relative(place, ours),
+        "version": TOXIPROXY,
+        "from": _TOXIPROXY_MODULE,
+    }
     if _dotted(_version(run, [ours, "-version"])) == TOXIPROXY:
         return found
     try:
@@ -74,7 +79,7 @@ def toxiproxy(place: Place, run: Runner) -> Found:
     except CommandError as error:
         raise SetupError(
             f"Toxiproxy {TOXIPROXY} could not be built",
-            f"It needs Go 1.23 or newer (PATH, or from Python's package index) and a Go module proxy (GOPROXY);\n"
+            "It needs Go 1.23 or newer (on PATH, else from the package index) and a Go module proxy (GOPROXY);\n"
             f"  or put a toxiproxy-server {TOXIPROXY} for this machine at {_relative(place, ours)} yourself.",
             str(error),
         ) from error

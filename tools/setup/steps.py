@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,8 @@ class SetupError(Exception):
     def __str__(self) -> str:
         """The one message."""
         why = "".join(f"\n    {line}" for line in self.why.splitlines())
-        return f"set-up stopped: {self.what}{why}\n  {self.remedy}\n  Then run `make setup` again: it goes on from here."
+        again = "Then run `make setup` again: it goes on from here."
+        return f"set-up stopped: {self.what}{why}\n  {self.remedy}\n  {again}"
 
 
 @contextmanager
@@ -58,12 +59,13 @@ class Runner:
     env: Mapping[str, str]
     log: Path
 
-    def __call__(self, argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None) -> str:
-        """What the program said. Raises ``CommandError`` when it fails, is not there, or takes ``STEP_TIMEOUT_S``."""
+    def __call__(self, argv: Iterable[str | Path], *, env: Mapping[str, str] | None = None) -> str:
+        """What the program said. ``CommandError``: it failed, is not there, or took longer than ``STEP_TIMEOUT_S``."""
+        command = [str(each) for each in argv]
         # A session of its own: an end at the time limit reaches what the program started, too.
         try:
             process = subprocess.Popen(
-                list(argv),
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -78,12 +80,12 @@ class Runner:
             said, _ = process.communicate(timeout=STEP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             _end(process)
-            raise CommandError(f"no end after {STEP_TIMEOUT_S:.0f} s: {Path(argv[0]).name}") from None
+            raise CommandError(f"no end after {STEP_TIMEOUT_S:.0f} s: {command[0]}") from None
         except BaseException:
             _end(process)
             raise
         with self.log.open("a", encoding="utf-8") as log:
-            log.write(f"$ {' '.join(map(str, argv))}\n{said}\n")
+            log.write(f"$ {' '.join(command)}\n{said}\n")
         if process.returncode != 0:
             lines = [line for line in said.splitlines() if line.strip()]
             raise CommandError("\n".join(lines[-_TAIL_LINES:]) or f"exit code {process.returncode}")

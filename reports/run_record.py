@@ -418,7 +418,7 @@ class RunRecord:
         surprises = [part for part in self.parts if not part.as_expected]
         if not surprises:
             return Verdict.PASS
-        return worst(Verdict.FAIL if part.verdict.rank >= Verdict.PASS.rank else part.verdict for part in surprises)
+        return worst(Verdict.FAIL if part.verdict is Verdict.PASS else part.verdict for part in surprises)
 
 
 class RecordError(ValueError):

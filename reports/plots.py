@@ -1,0 +1,327 @@
+"""The timeline of a scenario as SVG: arrivals and completions above, backlog below, on one time axis; faults as bands.
+
+    fault labels      kill slot 3.0–4.1 s, fired ×1
+    jobs per second   arrivals dashed, completions
+    the strip         a tick for each lost job; recovery as an arrow with its limit
+    backlog, jobs     filled
+
+Matplotlib draws in sentinel colours, which become custom properties of the page's style sheet afterwards: one
+drawing serves light, dark and print. Everything is labelled on the drawing; there is no legend. The canvas counts in CSS pixels,
+y downwards, so that panels, bands and labels share one system of coordinates.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Rectangle
+from matplotlib.textpath import text_to_path
+
+from reports.plot_labels import Box, LabelSpace, fault_labels
+from reports.plot_series import Binned, binned, ticks
+from reports.run_record import FaultRun, Marks, Recovery, ScenarioRun, Series
+from reports.words import seconds
+
+FONT_PX: Final = 11.5
+LINE_PX: Final = 13.0
+STRIP_PX: Final = 40.0
+AXIS_PX: Final = 36.0
+BINS_SHOWN_MAX: Final = 110
+# Sentinel colours and what they stand for in the page's style sheet.
+INK, INK2, RULE, ARRIVALS, COMPLETIONS, BACKLOG, FAULT, LOST, MET = (f"#0000{index}1" for index in "123456789")
+_PROPERTIES: Final = {
+    INK: "--ink",
+    INK2: "--ink-2",
+    RULE: "--rule",
+    ARRIVALS: "--p-arr",
+    COMPLETIONS: "--p-com",
+    BACKLOG: "--p-back",
+    FAULT: "--p-fault",
+    LOST: "--p-lost",
+    MET: "--pass",
+}
+Align = Literal["left", "right", "center"]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A drawing's width and the room it needs, in CSS pixels. ``panels``: height of both panels and the strip."""
+
+    width: float
+    left: float
+    right: float
+    panels: float
+    narrow: bool = False
+
+
+FIRST_SCREEN: Final = Size(816, 34, 808, 268)
+SECTION: Final = Size(816, 34, 808, 190)
+PHONE: Final = Size(358, 26, 354, 244, narrow=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A value axis between two heights of the canvas, from 0 to ``value_max``."""
+
+    top: float
+    bottom: float
+    value_max: float
+
+    def y(self, value: float) -> float:
+        """The height at which ``value`` stands."""
+        return self.bottom - (self.bottom - self.top) * value / self.value_max
+
+
+@dataclass(slots=True)
+class Canvas:
+    """One drawing in the making: seconds to pixels, and which boxes labels have taken."""
+
+    axes: Axes
+    size: Size
+    from_s: float
+    to_s: float
+    space: LabelSpace = field(default_factory=LabelSpace)
+
+    def x(self, at_s: float) -> float:
+        """Where a moment stands; moments outside the axis stand at its ends."""
+        share = (min(max(at_s, self.from_s), self.to_s) - self.from_s) / (self.to_s - self.from_s)
+        return self.size.left + (self.size.right - self.size.left) * share
+
+    def line(self, xs: Sequence[float], ys: Sequence[float], colour: str, width: float, dash: tuple[float, ...] = ()) -> None:
+        """A polyline; ``dash`` in pixels."""
+        style = (0, dash) if dash else "-"
+        self.axes.plot(xs, ys, color=colour, linewidth=width, linestyle=style, solid_joinstyle="round")
+
+    def text(self, x: float, y: float, says: str, colour: str, *, bold: bool = False, align: Align = "left") -> None:
+        """One line of text on its base line; a dollar sign is a dollar sign."""
+        self.axes.text(x, y, says, color=colour, fontsize=FONT_PX, ha=align, va="baseline", fontweight="bold" if bold else "normal", parse_math=False)
+        width = text_width(says, bold=bold)
+        left = x - {"left": 0.0, "right": width, "center": width / 2}[align]
+        self.space.take(Box(left, y - FONT_PX, left + width, y + 3))
+
+    def label(self, says: str, colour: str, spots: Sequence[tuple[float, float]], *, bold: bool = False) -> None:
+        """Text at the first of ``spots`` where it covers no other text; else where it covers least."""
+        width = text_width(says, bold=bold)
+        inside = [(min(max(x, self.size.left + 2), self.size.right - width), y) for x, y in spots]
+        boxes = [Box(x, y - FONT_PX, x + width, y + 3) for x, y in inside]
+        x, y = inside[self.space.best(boxes)]
+        self.text(x, y, says, colour, bold=bold)
+
+
+def timeline(run: ScenarioRun, size: Size, key: str) -> str:
+    """The drawing as an ``<svg>`` element; '' where the run has no series. ``key``: unique in the page, for ids."""
+    if run.series is None:
+        return ""
+    labels = fault_labels(run.faults, narrow=size.narrow)
+    marks = run.marks or Marks(load_ends_s=run.series.edges_s[-1])
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": key, "path.simplify": False}):
+        from_s, to_s = run.series.edges_s[0], run.series.edges_s[-1]
+        lanes = labels.arrange(
+            lambda at_s: size.left + (size.right - size.left) * (at_s - from_s) / (to_s - from_s),
+            size.right,
+            text_width,
+        )
+        head = 8 + LINE_PX * max((lane + len(lines) for _, lane, lines, _ in lanes), default=0)
+        height = head + size.panels + AXIS_PX
+        canvas = _canvas(size, height, from_s, to_s)
+        bottom = head + size.panels
+        above = (size.panels - STRIP_PX) * 0.6
+        series = binned(run.series, BINS_SHOWN_MAX // 2 if size.narrow else BINS_SHOWN_MAX)
+        rate = Panel(head, head + above, max(1.0, 1.3 * max(*series.arrivals_s, *series.completions_s)))
+        backlog = Panel(head + above + STRIP_PX, bottom, max(4.0, 1.25 * max(series.backlog)))
+        _faults(canvas, lanes, head, bottom)
+        _axes(canvas, rate, backlog)
+        _rates(canvas, series, rate, marks)
+        _backlog(canvas, series, backlog, run.series, marks)
+        _strip(canvas, marks, rate.bottom)
+        return _svg(canvas.axes.figure, key, describe(run), run.title, size.width, height)
+
+
+def text_width(says: str, *, bold: bool = False) -> float:
+    """Width in pixels in a wide font, so that the page's own rarely needs more."""
+    prop = FontProperties(size=FONT_PX, weight="bold" if bold else "normal")
+    width, _, _ = text_to_path.get_text_width_height_descent(says, prop, ismath=False)
+    return float(width)
+
+
+def describe(run: ScenarioRun) -> str:
+    """The drawing in words, for those who do not see it."""
+    if run.series is None:
+        return ""
+    series, marks = run.series, run.marks
+    peak = max(series.backlog)
+    at_s = series.edges_s[series.backlog.index(peak)]
+    says = [f"{sum(series.arrivals):,} arrivals and {sum(series.completions):,} completions in {series.edges_s[-1]:.1f} s."]
+    says += [f"{fault.label}: {_when(fault)}, fired ×{fault.affected}." for fault in run.faults]
+    says.append(f"The backlog peaks at {peak:,} jobs at {at_s:.1f} s and ends at {series.backlog[-1]:,}.")
+    if marks and marks.lost_at_s:
+        says.append(f"{len(marks.lost_at_s):,} jobs {marks.lost_word}.")
+    if marks and marks.recovery:
+        says.append(f"{_recovery_text(marks.recovery).capitalize()}.")
+    return " ".join(says)
+
+
+def _when(fault: FaultRun) -> str:
+    if fault.inject_s is None:
+        return "never injected"
+    return f"injected at {fault.inject_s:.1f} s" + (f", healed at {fault.heal_s:.1f} s" if fault.heal_s else "")
+
+
+def _canvas(size: Size, height: float, from_s: float, to_s: float) -> Canvas:
+    figure = Figure(figsize=(size.width / 72, height / 72), dpi=72)
+    FigureCanvasSVG(figure)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(0, size.width)
+    axes.set_ylim(height, 0)
+    axes.set_axis_off()
+    axes.set_autoscale_on(False)
+    return Canvas(axes, size, from_s, to_s)
+
+
+def _faults(canvas: Canvas, lanes: Sequence[tuple[FaultRun, int, tuple[str, ...], float]], head: float, bottom: float) -> None:
+    for fault, lane, lines, text_x in lanes:
+        left = canvas.x(fault.inject_s or 0.0)
+        right = canvas.x(fault.heal_s if fault.heal_s is not None else fault.inject_s or 0.0)
+        top = 2 + lane * LINE_PX
+        if fault.fired:
+            canvas.axes.add_patch(Rectangle((left, head), right - left, bottom - head, facecolor=FAULT, alpha=0.16, linewidth=0))
+        canvas.line((left, left), (top, bottom), FAULT, 1.25, () if fault.fired else (1, 3))
+        if right > left + 1:
+            canvas.line((right, right), (head, bottom), FAULT, 1.25, (2, 2) if fault.fired else (1, 3))
+        for index, each in enumerate(lines):
+            canvas.text(text_x, top + 11 + index * LINE_PX, each, FAULT, bold=index == 0)
+
+
+def _axes(canvas: Canvas, rate: Panel, backlog: Panel) -> None:
+    left, right = canvas.size.left, canvas.size.right
+    for panel in (rate, backlog):
+        for value in ticks(panel.value_max, 2):
+            y = panel.y(value)
+            if value:
+                canvas.line((left, right), (y, y), RULE, 0.75)
+            canvas.text(left - 6, y + 4, f"{value:,g}", INK2, align="right")
+        canvas.line((left, right), (panel.bottom, panel.bottom), INK2, 1)
+    for at_s in ticks(canvas.to_s - canvas.from_s, 3 if canvas.size.narrow else 7):
+        x = canvas.x(canvas.from_s + at_s)
+        canvas.line((x, x), (backlog.bottom, backlog.bottom + 4), INK2, 1)
+        canvas.text(x, backlog.bottom + 17, f"{canvas.from_s + at_s:g}", INK2, align="center")
+    canvas.text(right, backlog.bottom + 31, "seconds since the load began", INK2, align="right")
+    canvas.text(left + 4, rate.top + 11, "jobs per second", INK, bold=True)
+    canvas.text(left + 4, backlog.top, "backlog, jobs", INK, bold=True)
+
+
+def _steps(canvas: Canvas, edges_s: Sequence[float], values: Sequence[float], panel: Panel) -> tuple[list[float], list[float]]:
+    """Steps, never smoothed: each bin is level from edge to edge."""
+    xs = [canvas.x(edge) for low, high in zip(edges_s, edges_s[1:], strict=False) for edge in (low, high)]
+    ys = [panel.y(value) for value in values for _ in range(2)]
+    return xs, ys
+
+
+def _rates(canvas: Canvas, series: Binned, rate: Panel, marks: Marks) -> None:
+    end_x = canvas.x(marks.load_ends_s)
+    if marks.load_ends_s < canvas.to_s:
+        canvas.line((end_x, end_x), (rate.top, rate.bottom), INK2, 1, (1, 3))
+        canvas.label(f"load ends {marks.load_ends_s:.1f} s", INK2, [(end_x + 5, rate.top + 11), (end_x + 5, rate.top + 24)])
+    canvas.line(*_steps(canvas, series.edges_s, series.arrivals_s, rate), ARRIVALS, 1.25, (4, 2.5))
+    canvas.line(*_steps(canvas, series.edges_s, series.completions_s, rate), COMPLETIONS, 2)
+    top_value = max(series.completions_s)
+    peak = series.completions_s.index(top_value)
+    x, y = canvas.x(series.edges_s[peak]), rate.y(top_value) - 5
+    canvas.label("completions", COMPLETIONS, [(x, y), (x - 34, y), (x + 10, y), (x, y - LINE_PX)], bold=True)
+    level = rate.y(max(series.arrivals_s)) - 6
+    says = "arrivals, dashed" if canvas.size.narrow else "arrivals (planned), dashed"
+    width = canvas.size.right - canvas.size.left
+    spots = [(canvas.size.left + width * share, level + shift) for shift in (0, -LINE_PX, 24) for share in (0.14, 0.4, 0.3, 0.02)]
+    canvas.label(says, ARRIVALS, spots)
+
+
+def _backlog(canvas: Canvas, series: Binned, panel: Panel, raw: Series, marks: Marks) -> None:
+    xs, ys = _steps(canvas, series.edges_s, series.backlog, panel)
+    canvas.axes.fill([xs[0], *xs, xs[-1]], [panel.bottom, *ys, panel.bottom], facecolor=BACKLOG, alpha=0.2, linewidth=0)
+    canvas.line(xs, ys, BACKLOG, 1.5)
+    peak = max(series.backlog)
+    if peak:
+        x, y = canvas.x(series.edges_s[series.backlog.index(peak)]), panel.y(peak)
+        canvas.label(f"peak {max(raw.backlog):,}", BACKLOG, [(x + 14, y + 2), (x, y - 4), (x - 50, y + 2)], bold=True)
+    left = raw.backlog[-1]
+    if left:
+        jobs = f"{left:,} job{'s' if left > 1 else ''}"
+        says = f"{jobs} never leave{'' if left > 1 else 's'}" if marks.lost_at_s else f"{jobs} left at the end"
+        width = text_width(says, bold=True)
+        y = panel.y(left) - 6
+        canvas.label(says, BACKLOG, [(canvas.size.right - width - 20, y), (canvas.size.right - width, y - LINE_PX)], bold=True)
+
+
+def _strip(canvas: Canvas, marks: Marks, top: float) -> None:
+    """Between the panels: what was lost, and how long recovery took."""
+    if marks.lost_at_s:
+        xs = sorted({round(canvas.x(at_s), 1) for at_s in marks.lost_at_s})
+        for x in xs:
+            canvas.line((x, x), (top + 7, top + 21), LOST, 1.25 if canvas.size.narrow else 2)
+        says = f"{len(marks.lost_at_s):,} {marks.lost_word} ✗"
+        canvas.label(says, LOST, [(xs[0] - 6 - text_width(says, bold=True), top + 18), (xs[-1] + 6, top + 18)], bold=True)
+    if marks.recovery:
+        _recovery(canvas, marks.recovery, top)
+
+
+def _recovery(canvas: Canvas, recovery: Recovery, top: float) -> None:
+    took_s = recovery.to_s - recovery.from_s
+    over = recovery.limit_s is not None and took_s > recovery.limit_s
+    colour = LOST if over else MET
+    y = top + 18
+    left, right = canvas.x(recovery.from_s), canvas.x(recovery.to_s)
+    canvas.line((left, left), (y - 5, y + 5), colour, 1.75)
+    canvas.line((left, right), (y, y), colour, 1.75)
+    canvas.line((right - 6, right - 1, right - 6), (y - 4, y, y + 4), colour, 1.75)
+    end = right
+    if recovery.limit_s is not None and recovery.from_s + recovery.limit_s <= canvas.to_s:
+        end = max(right, limit_x := canvas.x(recovery.from_s + recovery.limit_s))
+        canvas.line((limit_x, limit_x), (y - 8, y + 8), colour, 3)
+    says = _recovery_text(recovery)
+    spots = [(end + 6, y + 4), (left - 8 - text_width(says, bold=True), y + 4)]
+    if right - left > text_width(says, bold=True) + 16:
+        spots.insert(0, (left + 9, y - 6))
+    elif end + 6 + text_width(says, bold=True) > canvas.size.right:
+        spots.reverse()
+    canvas.label(says, colour, spots, bold=True)
+
+
+def _recovery_text(recovery: Recovery) -> str:
+    took = f"recovery {'> ' if recovery.lower_bound else ''}{seconds(recovery.to_s - recovery.from_s)}"
+    return took if recovery.limit_s is None else f"{took}, limit {recovery.limit_s:g} s"
+
+
+def _svg(figure: object, key: str, describes: str, title: str, width: float, height: float) -> str:
+    """What matplotlib wrote, as an element of the page: its own header, ids and fonts removed, colours by name."""
+    buffer = io.StringIO()
+    assert isinstance(figure, Figure)  # noqa: S101  # an Axes may also belong to a SubFigure
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    body = text[text.index(">", text.index("<svg")) + 1 :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'<g id="[^"]*">', "<g>", body)
+    body = re.sub(r' clip-path="[^"]*"', "", body)
+    body = re.sub(r"<defs>.*?</defs>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r' transform="rotate\(-0 [^"]*\)"', "", body)
+    body = re.sub(r"font-family: [^;\"]*;? ?", "", body)
+    body = re.sub(r"(\d+\.\d\d)\d+", r"\1", body)
+    for sentinel, name in _PROPERTIES.items():
+        body = body.replace(sentinel, f"var({name})")
+    body = re.sub(r"\n\s*", " ", body)
+    return (
+        f'<svg class="tl" viewBox="0 0 {width:g} {height:g}" role="img" aria-labelledby="{key}-t {key}-d">'
+        f'<title id="{key}-t">{_escape(title)}: arrivals, completions and backlog over time</title>'
+        f'<desc id="{key}-d">{_escape(describes)}</desc>{body}'
+    )
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,124 @@
+"""The sentence of the verdict band: who did what to how many jobs, when what broke. Words follow the evidence.
+
+A fault is named as the circumstance only where the finding's own timeline names it, or where it was the only one.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from reports.order import leading_part, leading_run, top_finding
+from reports.run_record import FindingRecord, ObjectiveResult, Part, RunRecord, ScenarioRun
+from reports.verdict import Verdict
+from reports.words import bound, count_word, measured, plural
+
+# What each checker's finding accuses the target of; {n} is a count of jobs with the word.
+_ACCUSATIONS: Final[Mapping[str, str]] = {
+    "phantom": "ran {n} that nobody had enqueued so",
+    "duplicates": "ran {n} again without a cause",
+    "overlap": "ran {n} twice at the same time",
+    "attempts": "gave {n} a wrong number of attempts",
+    "backoff": "retried {n} at the wrong time",
+    "dead_letters": "mishandled the dead letters of {n}",
+    "timeouts": "did not hold the timeout of {n}",
+    "states": "ended with a wrong state of {n}",
+    "unknown": "left it unknown in calm time whether {n} were accepted",
+}
+_WHEN: Final[Mapping[str, str]] = {
+    "kill tree": "a worker tree was killed",
+    "kill supervisor": "a worker’s supervisor was killed",
+    "kill slot": "a worker’s slot was killed",
+    "freeze": "a worker was frozen",
+    "redis down": "Redis could not be reached",
+    "redis restart": "Redis was killed and restarted",
+    "reset peer": "connections were reset",
+    "latency": "links were slow",
+}
+
+
+def headline(record: RunRecord) -> str:
+    """``FAIL: RQ 3.0.0 stranded 3 of 612 acknowledged jobs when a worker tree was killed``."""
+    if len(record.parts) == 1:
+        return f"{record.verdict.upper()}: {outcome(record.parts[0])}"
+    if all(part.as_expected for part in record.parts):
+        return f"{record.verdict.upper()}: each part ended as it should: " + "; ".join(map(_expected, record.parts))
+    return f"{record.verdict.upper()}: {_surprise(leading_part(record))}"
+
+
+def outcome(part: Part) -> str:
+    """What the target did, as a sentence without its full stop."""
+    run = leading_run(part)
+    if part.verdict is Verdict.PASS:
+        return f"{part.target.label} {_held(part)}"
+    if part.verdict is Verdict.FAIL:
+        return f"{part.target.label} {_did(part, run)}"
+    if run.verdict is part.verdict:
+        reason = run.why[0] if run.why else "nothing was examined"
+        return f"{part.target.label} can’t be judged: in “{run.title}”, {reason}"
+    objective = next((each for each in part.objectives if each.verdict is part.verdict), None)
+    reason = f"{objective.text}: {objective.note}" if objective else "nothing was judged"
+    return f"{part.target.label} can’t be judged: {reason}"
+
+
+def _held(part: Part) -> str:
+    acknowledged = sum(run.load.acknowledged for run in part.scenarios)
+    fired = sum(fault.fired for run in part.scenarios for fault in run.faults)
+    faults = f" through {plural(fired, 'fault')}" if fired else ""
+    scenarios = len(part.scenarios)
+    where = f"{count_word(scenarios)} scenario{'s' if scenarios > 1 else ''}"
+    return f"kept every promise{faults} in {where}: none of {acknowledged:,} acknowledged jobs lost"
+
+
+def _did(part: Part, run: ScenarioRun) -> str:
+    finding = top_finding(run)
+    if run.verdict is Verdict.FAIL:
+        for name, verb in (("lost", "lost"), ("unfinished", "left")):
+            metric = run.metric(name)
+            if metric is not None and metric.value:
+                if name == "lost" and run.marks is not None:
+                    verb = run.marks.lost_word
+                rest = " unfinished" if name == "unfinished" else ""
+                of = f"{metric.value:,.0f} of {run.load.acknowledged:,} acknowledged jobs"
+                return f"{verb} {of}{rest}{_circumstance(run, finding)}"
+        if finding is not None and finding.kind == "broken promise":
+            said = _ACCUSATIONS.get(finding.checker, f"broke its promise ({finding.checker}) with {{n}}")
+            return said.format(n=plural(finding.times, "job")) + _circumstance(run, finding)
+    missed = next((each for each in (*run.objectives, *part.objectives) if each.verdict is Verdict.FAIL), None)
+    if missed is not None:
+        return _missed(missed) + (f" in “{run.title}”" if missed.source == "scenario" else "")
+    return f"failed “{run.title}”" + (f": {run.why[0]}" if run.why else "")
+
+
+def _missed(objective: ObjectiveResult) -> str:
+    got = measured(objective.measured, objective.unit, lower_bound=objective.lower_bound)
+    allowed = bound(objective.comparison, objective.threshold, objective.unit)
+    return f"missed an objective: {objective.metric.replace('_', ' ')} was {got}, to be {allowed}"
+
+
+def _circumstance(run: ScenarioRun, finding: FindingRecord | None) -> str:
+    fired = [fault for fault in run.faults if fault.fired]
+    told = " ".join(row.what for row in finding.timeline) if finding else ""
+    # The longest label that is told: `kill tree 2` also contains `kill tree`.
+    named = sorted((fault for fault in fired if fault.label in told), key=lambda fault: -len(fault.label))
+    names = {fault.name for fault in fired}
+    fault = named[0] if named else fired[0] if len(names) == 1 else None
+    if fault is None:
+        return f" in “{run.title}”"
+    # A name may carry its settings: `latency 40 ± 20 ms`, `freeze tree`.
+    phrase = next((says for name, says in _WHEN.items() if fault.name.startswith(name)), f"{fault.label} was injected")
+    return f" when {phrase}"
+
+
+def _expected(part: Part) -> str:
+    if part.kind == "planted bug":
+        return f"the planted bug ({part.title or part.target.name}) was caught by {part.caught_by or 'a checker'}"
+    if part.kind == "as found":
+        return f"{outcome(part)} (as found)" if part.verdict is not Verdict.PASS else outcome(part)
+    fired = sum(fault.fired for run in part.scenarios for fault in run.faults)
+    return f"{part.target.label} kept every promise" + (f" through {plural(fired, 'fault')}" if fired else "")
+
+
+def _surprise(part: Part) -> str:
+    if part.kind == "planted bug":
+        bug = part.title or part.target.name
+        return f"the planted bug ({bug}) was not caught" + (f" by {part.caught_by}" if part.caught_by else "")
+    return outcome(part)

@@ -1,0 +1,53 @@
+"""A run of something that nobody enqueued: never invoked, rejected, too early, or with other arguments."""
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+from stormproof_target import Promise
+
+from scenarios.checkers import Finding, Judged
+from scenarios.checkers.gather import Gathered
+from scenarios.history_types import s
+
+if TYPE_CHECKING:
+    from scenarios.history import History
+    from scenarios.scenario import Scenario
+
+
+def phantom(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
+    """Examined: runs. An enqueue whose outcome is unknown may run, and so may one that is not acknowledged yet."""
+    del promise, scenario
+    runs = history.runs
+    tally = Gathered(examined=runs.height)
+    enqueued = history.jobs.lazy().select("job", "invoked", "outcome", sent_sum="args_sum")
+    strange = (
+        runs.lazy()
+        .select("run", "job", "worker", "pid", "start", "args_sum")
+        .join(enqueued, on="job", how="left", maintain_order="left")
+        .filter(
+            pl.col("invoked").is_null()
+            | (pl.col("outcome") == "rejected")
+            | (pl.col("start") < pl.col("invoked"))
+            | (pl.col("args_sum") != pl.col("sent_sum"))
+        )
+        .collect()
+    )
+    for row in strange.iter_rows(named=True):
+        if row["invoked"] is None:
+            anomaly, why = "phantom", "no producer had ever invoked it"
+        elif row["outcome"] == "rejected":
+            anomaly, why = "phantom", "its enqueue was rejected, which promises that nothing had changed"
+        elif row["start"] < row["invoked"]:
+            anomaly, why = "phantom", f"it started {s(row['invoked'] - row['start']):.3f} s before its enqueue was invoked"
+        else:
+            anomaly, why = "corrupted", f"its arguments' checksum is {row['args_sum']}, the producer sent {row['sent_sum']}"
+        tally.findings.append(
+            Finding(
+                anomaly=anomaly,
+                job=row["job"],
+                at_ns=row["start"],
+                says=f"Job {row['job']} ran on {row['worker']} pid {row['pid']}, but {why}.",
+                runs=(row["run"],),
+            )
+        )
+    return tally.judged()

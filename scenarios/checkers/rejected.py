@@ -1,0 +1,66 @@
+"""Says of each of the seven causes why it can't have made run b follow run a: a finding's evidence."""
+
+from typing import TYPE_CHECKING
+
+from scenarios.checkers.gather import OUTCOMES
+from scenarios.history_types import FOREVER, Job, Run, s
+
+if TYPE_CHECKING:
+    from scenarios.history_causes import Causes
+
+
+def causes_rejected(causes: "Causes", a: Run, b: Run, job: Job) -> tuple[str, ...]:
+    """One sentence a cause, with its numbers; seconds since the history's begin."""
+    zero, promise, history = causes.history.begin, causes.promise, causes.history
+    window = causes.grant_lo(a), min(causes.report_hi(a), b.start)
+    between = f"{_at(window[0], zero)} to {_at(window[1], zero)}"
+    sentences = [f"No failure: {a.run} {OUTCOMES[a.outcome]}."]
+    if a.failed:
+        sentences = [
+            f"No attempt left: {len(job.runs)} runs of the job are known, {causes.policy.max_attempts} attempts are allowed."
+            if a.end_lo <= b.start
+            else f"No failure before it: {a.run} failed at {_at(a.end_lo, zero)}, {b.run} had started at {_at(b.start, zero)}."
+        ]
+    sentences.append(_not_killed(causes, a, between, zero))
+    cuts = [cut for cut in causes.cuts(a.worker, a.life) if cut[0] <= b.start and cut[1] >= window[0]]
+    needed_s = promise.lease_s - promise.heartbeat_s - promise.margin_s
+    longest_s = max((s(min(hi, b.start) - max(lo, window[0])) for lo, hi in cuts), default=0.0)
+    sentences.append(
+        f"Lease not ended: {a.worker} was cut off for at most {longest_s:.3f} s between {_at(window[0], zero)} and"
+        f" {_at(b.start, zero)}; {needed_s:.3f} s are needed (lease - heartbeat - margin)."
+        if cuts
+        else f"Lease not ended: {a.worker} could renew it from {_at(window[0], zero)} to {_at(b.start, zero)}."
+    )
+    canary = history.canary
+    sentences.append(
+        f"No store loss: all {canary.acked} canary writes survived."
+        if not canary.losses
+        else f"No store loss in reach: {len(canary.losses)} roll-backs, none between the enqueue and {_at(b.start, zero)}."
+    )
+    sentences.append(
+        f"No lost reply: no fault cut {a.worker} or the enqueue off from {between}."
+        if promise.lost_reply_repeats
+        else "A lost reply is no cause: the queue does not promise to repeat for it."
+    )
+    sentences.append("No operator: nobody asked for the job to be requeued.")
+    sentences.append(
+        f"No stop: {a.worker} was not told to stop before {a.run} ended."
+        if promise.stop_is_a_cause
+        else "A stop is no cause: the queue promises that a stopped worker repeats nothing."
+    )
+    return tuple(sentences)
+
+
+def _not_killed(causes: "Causes", a: Run, between: str, zero: int) -> str:
+    deaths = causes.deaths(a)
+    if deaths:
+        first = min(deaths, key=lambda death: death.lo)
+        return f"No kill in time: {first.of} of {a.worker} died at {_at(first.lo, zero)}, not in {between}."
+    life = causes.life(a.worker, a.life)
+    until = life.exit_lo if life and life.exit_hi < FOREVER else FOREVER
+    lived = f"lived until {_at(until, zero)}" if until < FOREVER else "outlived the run"
+    return f"No kill: neither {a.worker} pid {a.pid} nor its supervisor was killed in {between}; the worker {lived}."
+
+
+def _at(t: int, zero: int) -> str:
+    return "the end" if t >= FOREVER else f"{s(t - zero):.3f} s"

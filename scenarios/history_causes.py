@@ -1,0 +1,288 @@
+"""Why may run b follow run a? The seven causes, each tried against everything that its unknown times may have been.
+
+A cause holds as soon as it *may* hold: only a repeat that no cause explains for any value of what is not known exactly
+accuses the queue.
+
+    grant_lo(a)  start(a)            end(a)  report_hi(a)      start(b)
+        |<-- G -->|<------ body ------>|<- report_s ->|            |
+        |<--------- a kill in here: cause 2 ---------->|           |
+        |<--------- one cut that covers L - H - m: cause 3 ------->|
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+from stormproof_target import Policy, Promise
+
+from chaos.causes import Cause
+from scenarios.history_faults import HOST, PRODUCER, Life, freezes
+from scenarios.history_types import FOREVER, Job, Run, ns
+
+if TYPE_CHECKING:
+    from scenarios.history import History
+
+Interval = tuple[int, int]
+STOLEN: Final = frozenset({"cut", "store_down"})  # effects that can swallow a reply
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """A death that may have kept a run from being finished or reported, within ``[lo, hi]``."""
+
+    lo: int
+    hi: int
+    of: str
+
+
+def merged(intervals: Iterable[Interval], gap: int = 0) -> list[Interval]:
+    """Sorted and disjoint; intervals closer than ``gap`` are one."""
+    result: list[Interval] = []
+    for lo, hi in sorted(intervals):
+        if result and lo - result[-1][1] <= gap:
+            result[-1] = result[-1][0], max(result[-1][1], hi)
+        else:
+            result.append((lo, hi))
+    return result
+
+
+def overlap_ns(a: Interval, b: Interval) -> int:
+    """How much of ``a`` lies in ``b``."""
+    return max(0, min(a[1], b[1]) - max(a[0], b[0]))
+
+
+class Causes:
+    """One history under one promise."""
+
+    def __init__(self, history: "History", promise: Promise, policy: Policy) -> None:
+        """``promise`` gives lease, heartbeat, margin and the gaps around a body; ``policy`` the timeout of a body."""
+        self.history, self.promise, self.policy = history, promise, policy
+        self._lease_ends_after = ns(promise.lease_s) - ns(promise.heartbeat_s) - ns(promise.margin_s)
+        self._reconnect = ns(promise.reconnect_s)
+        self._cuts: dict[tuple[str, int], list[Interval]] = {}
+        self._frozen = freezes(history.signals)
+        self._kills: dict[tuple[str, int], list[int]] = defaultdict(list)
+        for signal in history.signals:
+            if signal.name == "KILL":
+                self._kills[signal.worker, signal.pid].append(signal.t)
+        self._requeues: dict[str, list[int]] = defaultdict(list)
+        for t, op, job, _phase in history.ops.iter_rows():
+            if op == "requeue":
+                self._requeues[job].append(t)
+
+    # ---- cuts: intervals in which a worker could not renew
+
+    def cuts(self, worker: str, life: int = 0) -> list[Interval]:
+        """Disjoint, in order; each with the time that the worker may need after it. ``life`` adds the end of its supervisor."""
+        key = worker, life
+        if key not in self._cuts:
+            found = [(lo, self._after_freeze(lo, hi)) for lo, hi in self._frozen.get(worker, [])]
+            found += [
+                (span.inject, span.healed + self._reconnect)
+                for span in self.history.faults
+                if span.effect in {"cut", "slow", "freeze", "store_down"} and span.hits(worker)
+            ]
+            found += [(stall.lo, stall.hi) for stall in self.history.stalls if stall.worker in {worker, HOST}]
+            mine = self.life(worker, life)
+            if mine and (mine.killed < FOREVER or mine.exit_hi < FOREVER):
+                # Nobody renews for a slot that outlives its supervisor.
+                found.append((min(max(mine.exit_lo, mine.born), mine.killed), FOREVER))
+            self._cuts[key] = merged(found, ns(self.promise.heartbeat_s))
+        return self._cuts[key]
+
+    def _after_freeze(self, lo: int, hi: int) -> int:
+        """A stop of milliseconds (the harness looks for a victim) breaks no connection, so nothing has to be made anew."""
+        return hi + self._reconnect if hi - lo > max(ns(self.promise.heartbeat_s), ns(0.1)) else hi
+
+    def life(self, worker: str, number: int) -> Life | None:
+        """The worker's ``number``-th spawn (from 1), where it is known."""
+        mine = self.history.lives.get(worker, ())
+        return mine[number - 1] if 0 < number <= len(mine) else None
+
+    def cut_in(self, run: Run, lo: int, hi: int) -> bool:
+        """Whether a cut of the run's worker touches ``[lo, hi]``."""
+        return any(a <= hi and b >= lo for a, b in self.cuts(run.worker, run.life))
+
+    # ---- the window of a run
+
+    def grant_lo(self, run: Run) -> int:
+        """The earliest moment at which the queue may have given the lease."""
+        lo = run.start - ns(self.promise.start_gap_s) - self._ahead(run)
+        for a, b in reversed(self.cuts(run.worker, run.life)):
+            if a < run.start and b > lo:
+                lo -= min(b, run.start) - a
+        return lo
+
+    def _ahead(self, run: Run) -> int:
+        """What the slot may have had in hand before this run, fetched in the same batch."""
+        if self.promise.prefetch <= 1:
+            return 0
+        return self._ahead_table.get(run.run, 0)
+
+    @property
+    def _ahead_table(self) -> dict[str, int]:
+        if not hasattr(self, "_ahead_runs"):
+            lasted = pl.min_horizontal("end_hi", pl.col("start").shift(-1).over("w")) - pl.col("start")
+            table = (
+                self.history.runs.sort("w", "start")
+                .with_columns(lasted=lasted.fill_null(0))
+                .with_columns(
+                    ahead=pl.sum_horizontal(
+                        pl.col("lasted").shift(k).over("w").fill_null(0)
+                        for k in range(1, self.promise.prefetch)
+                    )
+                )
+            )
+            self._ahead_runs = dict(table.select("run", "ahead").iter_rows())
+        return self._ahead_runs
+
+    def report_hi(self, run: Run) -> int:
+        """The latest moment at which the queue may have heard of its end."""
+        hi = run.end_hi + ns(self.promise.report_s)
+        for a, b in self.cuts(run.worker, run.life):
+            if a <= hi and b > run.end_lo:
+                hi += b - max(a, run.end_lo)
+        return min(hi, FOREVER)
+
+    def deaths(self, run: Run) -> list[Death]:
+        """Of its process or of its supervisor; a process that ends after its body did counts only if it was killed."""
+        found = []
+        if run.outcome == "exit":
+            found.append(Death(run.end_lo, run.end_hi, f"pid {run.pid}"))
+        found += [
+            Death(t, FOREVER, f"pid {run.pid}")
+            for t in self._kills.get((run.worker, run.pid), ())
+            if t >= run.start
+        ]
+        life = self.life(run.worker, run.life)
+        if life and life.killed < FOREVER:
+            found.append(
+                Death(life.killed, max(life.killed, min(life.exit_hi, FOREVER)), f"supervisor pid {life.pid}")
+            )
+        elif life and life.exit_hi < FOREVER and self._in_trouble(life):
+            found.append(Death(max(life.exit_lo, life.born), life.exit_hi, f"supervisor pid {life.pid}"))
+        return found
+
+    def _in_trouble(self, life: Life) -> bool:
+        """Whether it ended by itself in a cut: many workers give up in an outage, and may."""
+        return any(a <= life.exit_hi and b >= life.exit_lo for a, b in self.cuts(life.worker))
+
+    # ---- causes
+
+    def of(self, a: Run, b: Run, job: Job, attempts_max: int | None = None) -> frozenset[Cause]:
+        """Every cause that may have made b follow a. With ``attempts_max`` a failure counts only while attempts were left."""
+        window = self.grant_lo(a), b.start
+        found = set()
+        if self._failed_first(a, b, job, attempts_max):
+            found.add(Cause.FAILED)
+        if self.promise.delivery == "at_least_once":
+            if any(d.hi >= window[0] and d.lo <= min(self.report_hi(a), b.start) for d in self.deaths(a)):
+                found.add(Cause.KILLED)
+            if self.lease_may_have_ended(a, b):
+                found.add(Cause.LEASE_ENDED)
+            if any(loss.safe <= b.start and loss.until >= job.invoked for loss in self.history.canary.losses):
+                found.add(Cause.STORE_LOSS)
+            if self.promise.lost_reply_repeats and self._reply_lost(a, b, job):
+                found.add(Cause.LOST_REPLY)
+            life = self.life(a.worker, a.life)
+            if self.promise.stop_is_a_cause and life and life.told_to_stop <= min(a.end_hi, b.start):
+                found.add(Cause.STOPPED)
+        if any(t <= b.start for t in self._requeues.get(job.job, ())):
+            found.add(Cause.REQUEUED)
+        return frozenset(found)
+
+    def repeat(self, a: Run, b: Run, job: Job, attempts_max: int | None = None) -> frozenset[Cause]:
+        """As ``of``; without fences the order of grants is not known, so either order may explain the pair."""
+        found = self.of(a, b, job, attempts_max)
+        if not found and not (a.fence and b.fence):
+            found = self.of(b, a, job, attempts_max)
+        return found
+
+    def _failed_first(self, a: Run, b: Run, job: Job, attempts_max: int | None) -> bool:
+        if a.end_lo > b.start or not (a.failed or self.may_be_timed_out(a)):
+            return False
+        if attempts_max is None:
+            return True
+        earlier = job.runs[: job.runs.index(a) + 1]
+        return sum(self.failed_surely(run, job) for run in earlier) < attempts_max
+
+    def may_be_timed_out(self, run: Run) -> bool:
+        """Whether its process may have been killed because its time was up: it died long enough after its grant."""
+        return run.outcome == "exit" and run.end_hi - self.grant_lo(run) >= ns(self.policy.timeout_s)
+
+    def lease_may_have_ended(self, a: Run, b: Run) -> bool:
+        """Whether one cut of a's worker, within [grant(a), start(b)], was long enough to end its lease."""
+        window = self.grant_lo(a), b.start
+        return any(overlap_ns(cut, window) >= self._lease_ends_after for cut in self.cuts(a.worker, a.life))
+
+    def _reply_lost(self, a: Run, b: Run, job: Job) -> bool:
+        window = self.grant_lo(a), min(self.report_hi(a), b.start)
+        for span in self.history.faults:
+            if span.effect not in STOLEN:
+                continue
+            lasted = span.inject, span.healed + self._reconnect
+            if span.hits(a.worker) and lasted[0] <= window[1] and lasted[1] >= window[0]:
+                return True
+            if span.hits(PRODUCER) and lasted[0] <= job.answered and lasted[1] >= job.invoked:
+                return True
+        return False
+
+    # ---- what the queue has surely heard
+
+    def reported_surely(self, run: Run, job: Job) -> bool:
+        """Whether nothing stood in the way of the queue's hearing of this end, and no later run had taken the job over."""
+        if not run.closed or self.cut_in(run, self.grant_lo(run), run.end_hi + ns(self.promise.report_s)):
+            return False
+        if self.history.canary.losses:
+            return False
+        if any(
+            d.lo <= run.end_hi + ns(self.promise.report_s) and d.hi >= run.start for d in self.deaths(run)
+        ):
+            return False
+        life = self.life(run.worker, run.life)
+        if life and life.told_to_stop <= run.end_hi + ns(self.promise.report_s):
+            return False
+        return not any(
+            other is not run and other.start < run.end_hi and other.end_hi > run.start for other in job.runs
+        )
+
+    def failed_surely(self, run: Run, job: Job) -> bool:
+        """A failure that the queue must have counted as an attempt."""
+        return run.failed and self.reported_surely(run, job)
+
+    def failures_most(self, job: Job) -> int:
+        """As many failures as a queue may have counted, whatever it counts: seen, unreported, hidden."""
+        seen = sum(1 for run in job.runs if run.outcome != "ok" or not self.reported_surely(run, job))
+        return seen + self.hidden(job)
+
+    def crashes_most(self, job: Job) -> int:
+        """As many deaths of its slot as a queue may have counted."""
+        return sum(1 for run in job.runs if self.deaths(run)) + self.hidden(job)
+
+    def stalls_most(self, job: Job) -> int:
+        """As many ended leases as a queue may have counted."""
+        return sum(
+            1
+            for run in job.runs
+            if self.deaths(run)
+            or run.outcome == "open"
+            or self.cut_in(run, self.grant_lo(run), self.report_hi(run))
+        ) + self.hidden(job)
+
+    def hidden(self, job: Job) -> int:
+        """Grants of this job that may have ended before their body wrote a line: by a kill, or by a cut that took the reply."""
+        until = min(job.state_at or FOREVER, self.history.end)
+        lives = [life for mine in self.history.lives.values() for life in mine]
+        kills = [t for times in self._kills.values() for t in times]
+        # A supervisor that ends by itself takes what it holds with it, seen by nobody.
+        kills += [life.exit_hi for life in lives if life.killed == FOREVER and life.exit_hi < FOREVER]
+        count = sum(1 for t in kills if job.invoked <= t <= until)
+        period = max(self._lease_ends_after, 1)
+        cuts = 0
+        for worker in self.history.lives:
+            for cut in self.cuts(worker):
+                lasted = overlap_ns(cut, (job.invoked, until))
+                cuts = max(cuts, 1 + lasted // period) if lasted else cuts
+        return count + cuts

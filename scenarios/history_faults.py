@@ -1,0 +1,212 @@
+"""What the harness did and what the machine did, as intervals: faults, signals, lives of workers, stalls, store loss.
+
+These are few, so they are plain data. All times in monotonic nanoseconds.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import polars as pl
+
+from scenarios.history_types import FOREVER
+
+PRODUCER: Final = "producer"
+HOST: Final = "host"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultSpan:
+    """One planned fault as it went. ``workers``: named by any of its phases; empty: whoever shares the link.
+
+    ``fired``: how many clients were seen to be affected (0: it did not fire). ``healed`` is ``FOREVER`` if it never was.
+    """
+
+    label: str
+    kind: str
+    effect: str
+    inject: int
+    healed: int
+    workers: frozenset[str]
+    fired: int
+    evidence: tuple[str, ...]
+
+    def hits(self, worker: str) -> bool:
+        """Whether it may have affected this worker (or ``producer``): doubt counts as yes, since a hit excuses."""
+        return self.effect == "store_down" or not self.workers or worker in self.workers
+
+
+def fault_spans(events: pl.DataFrame) -> tuple[FaultSpan, ...]:
+    """From the ``fault`` events, in order of injection."""
+    spans: dict[str, FaultSpan] = {}
+    columns = ("t", "fault", "kind", "effect", "phase", "workers", "n", "evidence")
+    for t, label, kind, effect, phase, workers, n, evidence in _rows(events, "fault", columns):
+        span = spans.get(label)
+        if span is None:
+            span = FaultSpan(label, kind or label, effect or "", t, FOREVER, frozenset(), 0, ())
+        span = replace(span, workers=span.workers | frozenset(workers or ()))
+        if phase == "fired":
+            span = replace(
+                span,
+                fired=span.fired + (1 if n is None else n),
+                evidence=span.evidence + tuple(evidence or ()),
+            )
+        elif phase == "healed":
+            span = replace(span, healed=t)
+        spans[label] = span
+    return tuple(sorted(spans.values(), key=lambda span: span.inject))
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One signal that the harness sent; ``t`` is before the call."""
+
+    t: int
+    worker: str
+    pid: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One spawn of a worker program: its first process (the supervisor) lived from ``born`` to within [exit_lo, exit_hi]."""
+
+    worker: str
+    life: int
+    pid: int
+    born: int
+    exit_lo: int = FOREVER
+    exit_hi: int = FOREVER
+    status: int | None = None
+    killed: int = FOREVER  # when the harness first sent it KILL
+    told_to_stop: int = FOREVER  # when any process of it was first sent TERM
+
+
+def signals(events: pl.DataFrame) -> tuple[Signal, ...]:
+    """From the ``signal`` events."""
+    rows = _rows(events, "signal", ("t", "worker", "pid", "name"))
+    return tuple(Signal(t, worker or "", pid or 0, name) for t, worker, pid, name in rows)
+
+
+def lives(events: pl.DataFrame, sent: Iterable[Signal]) -> dict[str, tuple[Life, ...]]:
+    """Worker → its lives in order."""
+    found: dict[str, list[Life]] = defaultdict(list)
+    by_process: dict[tuple[int, int], tuple[str, int]] = {}
+    for t, worker, pid, pid_start in _rows(events, "spawned", ("t", "worker", "pid", "pid_start")):
+        found[worker].append(Life(worker, len(found[worker]) + 1, pid, t))
+        by_process[pid, pid_start] = worker, len(found[worker]) - 1
+    wanted = {pid for pid, _ in by_process}
+    exits = events.lazy().filter((pl.col("e") == "exited") & pl.col("pid").is_in(list(wanted)))
+    for t, pid, pid_start, lo, status in (
+        exits.select("t", "pid", "pid_start", "lo_ns", "status").collect().iter_rows()
+    ):
+        if (pid, pid_start) in by_process:
+            worker, index = by_process[pid, pid_start]
+            found[worker][index] = replace(found[worker][index], exit_lo=lo or 0, exit_hi=t, status=status)
+    for signal in sent:
+        _mark(found.get(signal.worker, []), signal)
+    return {worker: tuple(each) for worker, each in found.items()}
+
+
+def _mark(mine: list[Life], signal: Signal) -> None:
+    for index in range(len(mine) - 1, -1, -1):
+        life = mine[index]
+        if life.born <= signal.t:
+            if signal.name == "KILL" and signal.pid == life.pid:
+                mine[index] = replace(life, killed=min(life.killed, signal.t))
+            elif signal.name == "TERM":
+                mine[index] = replace(life, told_to_stop=min(life.told_to_stop, signal.t))
+            return
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """Time in which a worker (or the whole ``host``) could not run, for no doing of the harness."""
+
+    worker: str
+    lo: int
+    hi: int
+    by: str
+
+
+def stalls(events: pl.DataFrame) -> tuple[Stall, ...]:
+    """From the ``stall`` events."""
+    rows = _rows(events, "stall", ("t", "worker", "lo_ns", "by"))
+    return tuple(Stall(worker or HOST, lo, t, by or "") for t, worker, lo, by in rows)
+
+
+def freezes(sent: Iterable[Signal]) -> dict[str, list[tuple[int, int]]]:
+    """Worker → intervals between STOP and CONT of any of its processes."""
+    stopped: dict[tuple[str, int], int] = {}
+    found: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for signal in sent:
+        key = signal.worker, signal.pid
+        if signal.name == "STOP":
+            stopped.setdefault(key, signal.t)
+        elif signal.name in {"CONT", "KILL"} and key in stopped:
+            found[signal.worker].append((stopped.pop(key), signal.t))
+    for (worker, _), since in stopped.items():
+        found[worker].append((since, FOREVER))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLoss:
+    """One roll-back of the store, as the canary shows it.
+
+    What was acknowledged before ``safe`` survived; what was invoked in [lost_from, until] was lost; between is undecided.
+    """
+
+    safe: int
+    lost_from: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """Numbers written to the store, acknowledged by it, and acknowledged but missing at the end."""
+
+    sent: int = 0
+    acked: int = 0
+    missing: int = 0
+    losses: tuple[StoreLoss, ...] = field(default_factory=tuple)
+
+
+def canary(events: pl.DataFrame) -> Canary:
+    """From the ``canary`` events: blocks of acknowledged numbers that are missing."""
+    phases: dict[str, dict[str, dict[int, int]]] = defaultdict(
+        lambda: {"sent": {}, "acked": {}, "missing": {}}
+    )
+    for t, server, n, phase in _rows(events, "canary", ("t", "server", "n", "phase")):
+        phases[server or ""][phase][n] = t
+    losses: list[StoreLoss] = []
+    for seen in phases.values():
+        losses += _losses(seen["sent"], seen["acked"], seen["missing"])
+    return Canary(
+        sum(len(seen["sent"]) for seen in phases.values()),
+        sum(len(seen["acked"]) for seen in phases.values()),
+        sum(len(seen["missing"].keys() & seen["acked"].keys()) for seen in phases.values()),
+        tuple(losses),
+    )
+
+
+def _losses(sent: Mapping[int, int], acked: Mapping[int, int], missing: Mapping[int, int]) -> list[StoreLoss]:
+    """A number without an acknowledgement may be missing rightly: it neither begins nor ends a block."""
+    losses: list[StoreLoss] = []
+    block: list[int] = []
+    before = 0
+    for n in sorted(acked):
+        if n in missing:
+            block.append(n)
+        else:
+            if block:
+                losses.append(StoreLoss(sent.get(before, 0), acked[block[0]], acked[n]))
+            block, before = [], n
+    if block:
+        losses.append(StoreLoss(sent.get(before, 0), acked[block[0]], FOREVER))
+    return losses
+
+
+def _rows(events: pl.DataFrame, name: str, columns: tuple[str, ...]) -> Iterable[tuple[Any, ...]]:
+    return events.lazy().filter(pl.col("e") == name).select(columns).collect().iter_rows()

@@ -1,0 +1,77 @@
+"""Whether a job, or the whole system, had come to rest when the harness read the jobs' states.
+
+Keys are read one after another while jobs may move between them, so what a reading says counts only for what can't have moved.
+"""
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from scenarios.history_causes import Causes
+from scenarios.history_types import FOREVER, Job, ns
+
+if TYPE_CHECKING:
+    from scenarios.scenario import Scenario
+
+
+class Rest:
+    """One history under one promise, at the reading of its states."""
+
+    def __init__(self, causes: Causes, scenario: "Scenario") -> None:
+        """``scenario`` gives backoff, slots and the quiet that counts as rest."""
+        self.causes, self.scenario = causes, scenario
+        self.history, self.promise = causes.history, causes.promise
+        self.read_at = self.history.looked_at
+        moves = max(ns(self.promise.start_gap_s), ns(self.promise.report_s))
+        open_runs = self.history.runs.filter(
+            (pl.col("end_hi") >= self.read_at) & (pl.col("start") <= self.read_at)
+        )
+        self.open_by_worker: dict[str, int] = dict(open_runs.group_by("worker").len().iter_rows())
+        self.open_jobs = set(open_runs["job"])
+        self.quiet_ns = self.read_at - self._last_disturbance()
+        self.nothing_moves = self.quiet_ns > moves and not (self.promise.prefetch > 1 and self.open_jobs)
+
+    def _last_disturbance(self) -> int:
+        """The last run event, heal, kill, restart or freeze's end: after any of these the queue has work of its own to do."""
+        times = [self.history.last_run_event or self.history.begin]
+        times += [span.healed for span in self.history.faults]
+        times += [signal.t for signal in self.history.signals if signal.t < self.read_at]
+        times += [life.born for lives in self.history.lives.values() for life in lives if life.born < self.read_at]
+        times += [stall.hi for stall in self.history.stalls if stall.lo < self.read_at]
+        return min(max(times), self.read_at)
+
+    def due_hi(self, job: Job) -> int:
+        """The latest moment at which the queue may rightly have begun to wait for a slot for this job."""
+        enqueued = job.answered if job.answered < FOREVER else job.invoked
+        due = enqueued + job.delay
+        if job.runs:
+            last = job.runs[-1]
+            _, most_s = self.scenario.policy.backoff.bounds_s(max(len(job.runs), 1))
+            due = max(due, min(self.causes.report_hi(last), FOREVER) + ns(most_s))
+        return due
+
+    def settled(self, job: Job) -> bool:
+        """Whether the job can't have been on its way from one key to another while keys were read."""
+        if job.job in self.open_jobs or self.read_at == FOREVER:
+            return False
+        moves = max(ns(self.promise.start_gap_s), ns(self.promise.report_s), ns(self.promise.sweep_s))
+        if job.runs and self.causes.report_hi(job.runs[-1]) >= self.read_at:
+            return False
+        return self.nothing_moves and self.due_hi(job) + moves < self.read_at
+
+    def free_slot(self) -> bool:
+        """Whether a worker was alive, awake, and ran fewer bodies than it may, all the quiet time long."""
+        since = self.read_at - self.quiet_ns
+        for worker, lives in self.history.lives.items():
+            alive = [life for life in lives if life.born <= since and life.exit_hi >= self.read_at]
+            awake = not any(lo < self.read_at and hi > since for lo, hi in self.causes.cuts(worker))
+            if alive and awake and self.open_by_worker.get(worker, 0) < max(self.scenario.workers.slots, 1):
+                return True
+        return False
+
+    def stranded(self, job: Job) -> bool:
+        """Whether it lay in a key, with a worker free, for longer than the promise allows it to."""
+        allowed = max(ns(self.scenario.rest_s), ns(self.promise.recovery_s))
+        due = self.due_hi(job)
+        quiet = min(self.quiet_ns, self.read_at - due)
+        return job.job not in self.open_jobs and quiet > allowed and self.free_slot()

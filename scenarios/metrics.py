@@ -1,0 +1,240 @@
+"""Numbers of the history, for objectives to compare. None of them is a finding.
+
+Job time counts from the *intended* time of the enqueue to the end of the first run that ended well; a job that never did has
+an infinite one. Every number comes with the count of samples behind it.
+"""
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+from stormproof_target import Promise
+
+from reports.run_record import Latency, Metric, Percentile, Recovery, Remainder
+from scenarios.checkers import lost
+from scenarios.history_types import FOREVER, ns, s
+from scenarios.windows import calm, disturbed, episodes, recovery_ns
+
+if TYPE_CHECKING:
+    from scenarios.history import History
+    from scenarios.scenario import Scenario
+
+QUANTILES: Final = (0.5, 0.95, 0.99)
+CALM_JOBS_MIN: Final = 60
+ARRIVALS_MIN: Final = 20
+LATE_FLOOR_S: Final = 0.5
+FOREIGN_STALLS: Final = frozenset({"steal"})
+"""Stalls of the host that the run's own processes can't have caused: only these excuse a missed time."""
+
+
+class Metrics:
+    """All metrics of one scenario. ``calm_p95_s``: job time of calm jobs, from the campaign's scenario without faults."""
+
+    def __init__(
+        self, history: "History", promise: Promise, scenario: "Scenario", calm_p95_s: float | None = None
+    ) -> None:
+        """Tables are built here once; nothing is read from anywhere else."""
+        self.history, self.promise, self.scenario, self.given_p95_s = history, promise, scenario, calm_p95_s
+        self.lost = lost.look(history, promise, scenario)
+        self.stopped = min(history.looked_at, history.end)
+        self.jobs = _timed(history, promise, scenario)
+        self.able = self.jobs.filter((pl.col("outcome") == "acked") & pl.col("can_succeed"))
+        self.disturbed = disturbed(history, recovery_ns(promise))
+
+    def all(self) -> tuple[Metric, ...]:
+        """In the order in which a report shows them."""
+        return (
+            self.lost_jobs(),
+            self.unfinished(),
+            self.success_rate(),
+            *(self.job_time(q) for q in QUANTILES),
+            self.job_time(1.0),
+            self.recovery(),
+            *self.availability(),
+            self.unknown_share(),
+            self.generator_lag(),
+            Metric(name="retries", value=self._retries(), unit="jobs", n=self.history.runs.height),
+            Metric(name="runs", value=self.history.runs.height, unit="jobs", n=self.history.runs.height),
+        )
+
+    # ---- counts
+
+    def lost_jobs(self) -> Metric:
+        """Lost and stranded jobs."""
+        return Metric(
+            name="lost",
+            value=len(self.lost.findings),
+            unit="jobs",
+            n=self.lost.examined,
+            details=f"{self.lost.undecided} undecided, {self.lost.explained} lost by the store" if self.lost.undecided + self.lost.explained else "",
+        )
+
+    def unfinished(self) -> Metric:
+        """Acknowledged, neither ended well nor a dead letter when waiting ended, and not lost; whatever their spec."""
+        lost_names = [finding.job for finding in self.lost.findings]
+        acked = self.jobs.filter(pl.col("outcome") == "acked")
+        over = (pl.col("n_ok") > 0) | pl.col("state").fill_null("").is_in(lost.ENDED_OTHERWISE)
+        if not self.history.can("dead_letters"):
+            over |= (pl.col("n_failed") >= self.scenario.policy.max_attempts)
+        out = acked.filter(~over & ~pl.col("job").is_in(lost_names))
+        doomed = out.filter(~pl.col("can_succeed")).height
+        return Metric(
+            name="unfinished",
+            value=out.height,
+            unit="jobs",
+            n=acked.height,
+            details=f"{doomed} of them must end as dead letters" if doomed else "",
+        )
+
+    def success_rate(self) -> Metric:
+        """Successful / acknowledged, over jobs that can succeed."""
+        n = self.able.height
+        good = self.able.filter(pl.col("n_ok") > 0).height
+        return Metric(name="success_rate", value=good / n if n else None, unit="ratio", n=n)
+
+    def unknown_share(self) -> Metric:
+        """Enqueues whose outcome nobody knows / enqueues invoked."""
+        n = self.jobs.height
+        unknown = self.jobs.filter(pl.col("outcome") == "unknown").height
+        return Metric(name="unknown_share", value=unknown / n if n else None, unit="ratio", n=n)
+
+    def _retries(self) -> int:
+        return int(self.jobs.select((pl.col("n_runs") - 1).clip(0).sum()).item() or 0)
+
+    # ---- times
+
+    def job_time(self, q: float) -> Metric:
+        """Quantile ``q`` (1: the longest) of job time; jobs that never ended well are infinite."""
+        name = "max job_time" if q >= 1 else f"p({q * 100:g}) job_time"
+        undisturbed = self.able.filter(calm(pl.col("intended"), pl.col("done"), self._foreign_stalls()))
+        rest = None
+        if undisturbed.height < self.able.height:
+            rest = Remainder(value=quantile_s(undisturbed, q), n=undisturbed.height)
+        return Metric(name=name, value=quantile_s(self.able, q), unit="s", n=self.able.height, without_stalls=rest)
+
+    def latency(self) -> Latency:
+        """The quantiles for the report's table; one that too few samples stand behind is left out."""
+        n = self.able.height
+        return Latency(
+            n=n,
+            percentiles=tuple(
+                Percentile(q=q, value_s=quantile_s(self.able, q) if n >= samples_needed(q) else None, n_needed=samples_needed(q))
+                for q in (*QUANTILES, 1.0)
+            ),
+        )
+
+    def _foreign_stalls(self) -> list[tuple[int, int]]:
+        return [(stall.lo, stall.hi) for stall in self.history.stalls if stall.by in FOREIGN_STALLS]
+
+    def generator_lag(self) -> Metric:
+        """How late the generator invoked its enqueues at worst: 99th percentile, from the intended time."""
+        lag = self.jobs.select((pl.col("invoked") - pl.col("intended")).clip(0).quantile(0.99, "nearest")).item()
+        return Metric(name="generator_lag", value=None if lag is None else s(lag), unit="s", n=self.jobs.height)
+
+    def availability(self) -> tuple[Metric, Metric]:
+        """Share of intended enqueues that were acknowledged within the deadline: outside the faults' windows, and raw."""
+        deadline = ns(self.scenario.enqueue_deadline_s)
+        due = pl.col("intended") + deadline
+        in_time = (pl.col("outcome") == "acked") & (pl.col("answered") <= due)
+        punctual = self.jobs.filter(pl.col("invoked") - pl.col("intended") <= deadline // 10).with_columns(in_time=in_time)
+        left_out = self.jobs.height - punctual.height
+        details = f"{left_out} enqueues left out: the generator itself was late" if left_out else ""
+        in_calm = punctual.filter(calm(pl.col("intended"), due, self.disturbed))
+        return (
+            _share("availability", in_calm, details),
+            _share("availability_raw", punctual, details),
+        )
+
+    # ---- recovery
+
+    def calm_p95_s(self) -> tuple[float | None, int]:
+        """95th percentile of job time of jobs that met no disturbance, and how many there were."""
+        quiet = self.able.filter(calm(pl.col("intended"), pl.col("done"), self.disturbed) & (pl.col("done") < FOREVER))
+        if quiet.height >= CALM_JOBS_MIN or self.given_p95_s is None:
+            return quantile_s(quiet, 0.95, "own_time"), quiet.height
+        return self.given_p95_s, CALM_JOBS_MIN
+
+    def late_jobs(self) -> pl.DataFrame | None:
+        """Jobs that took longer, without their own delays and backoffs, than calm ones do; None: too few calm ones."""
+        p95_s, n = self.calm_p95_s()
+        if p95_s is None or n < CALM_JOBS_MIN:
+            return None
+        return self.able.filter(pl.col("own_time") > ns(2 * p95_s + LATE_FLOOR_S))
+
+    def slowest_recovery(self) -> Recovery | None:
+        """The arrow of the plot; None where there is nothing to recover from or nothing to measure it by."""
+        late = self.late_jobs()
+        slowest: Recovery | None = None
+        for episode in episodes(self.history, self.promise) if late is not None else []:
+            if episode.healed >= self.stopped or late is None:
+                continue
+            mine = late.filter((pl.col("intended") < episode.next_inject) & (pl.col("done") > episode.healed))
+            last = mine["done"].max() if mine.height else episode.healed
+            assert isinstance(last, int)
+            from_s, to_s = self._at_s(episode.healed), self._at_s(min(last, self.stopped))
+            if slowest is None or to_s - from_s > slowest.to_s - slowest.from_s:
+                slowest = Recovery(from_s=from_s, to_s=to_s, lower_bound=last >= FOREVER)
+        return slowest
+
+    def recovery(self) -> Metric:
+        """The slowest: from an episode's last heal to the end of its last late job; 0 where none was late."""
+        found = episodes(self.history, self.promise)
+        if not found:
+            return Metric(name="recovery", value=None, unit="s", n=0, details="no fault, nothing to recover from")
+        arrivals = min(self.jobs.filter(pl.col("intended") > episode.healed).height for episode in found)
+        slowest = self.slowest_recovery()
+        details = ""
+        if arrivals < ARRIVALS_MIN:
+            details = f"{arrivals} arrivals after the last heal; {ARRIVALS_MIN} are needed"
+        elif slowest is None:
+            details = f"fewer than {CALM_JOBS_MIN} calm jobs to tell late ones by"
+        value = None if details or slowest is None else slowest.to_s - slowest.from_s
+        bound = slowest is not None and slowest.lower_bound
+        return Metric(name="recovery", value=value, unit="s", n=arrivals, lower_bound=bound, details=details)
+
+    def _at_s(self, t: int) -> float:
+        return s(t - self.history.begin)
+
+
+def samples_needed(q: float) -> int:
+    """Samples without which a quantile or ratio ``q`` says nothing: 3 / (1 - q); 1 for a maximum."""
+    return 1 if q >= 1 else math.ceil(round(3 / (1 - q), 6))
+
+
+def quantile_s(jobs: pl.DataFrame, q: float, column: str = "time") -> float | None:
+    """Nearest-rank quantile in seconds: the smallest time that at least ``q`` of the jobs do not exceed."""
+    if jobs.is_empty():
+        return None
+    rank = min(max(math.ceil(q * jobs.height) - 1, 0), jobs.height - 1)
+    value = int(jobs[column].sort()[rank])
+    return math.inf if value >= FOREVER // 2 else s(value)
+
+
+def _share(name: str, sample: pl.DataFrame, details: str) -> Metric:
+    n = sample.height
+    return Metric(
+        name=name, value=sample["in_time"].sum() / n if n else None, unit="ratio", n=n, details=details
+    )
+
+
+def _timed(history: "History", promise: Promise, scenario: "Scenario") -> pl.DataFrame:
+    """Jobs with ``can_succeed``, ``done`` (``FOREVER``: never), ``time``, and ``own_time`` without delays and backoffs."""
+    policy = scenario.policy
+    able = (pl.col("kind") == "succeed") | (
+        (pl.col("kind") == "fail") & (pl.col("times") > 0) & (pl.col("times") < policy.max_attempts)
+    )
+    exact = history.can("backoff")
+    waits, total = {0: 0}, 0
+    for k in range(1, policy.max_attempts + 1):
+        _, most_s = policy.backoff.bounds_s(k)
+        total += ns((most_s if exact else math.ceil(most_s)) + promise.start_gap_s + promise.sweep_s)
+        waits[k] = total
+    own = pl.col("delay") + pl.col("n_failed").clip(0, policy.max_attempts).replace_strict(waits, return_dtype=pl.Int64)
+    time = pl.when(pl.col("done") >= FOREVER).then(FOREVER).otherwise(pl.col("done") - pl.col("intended"))
+    return (
+        history.jobs.lazy()
+        .with_columns(can_succeed=able, done=pl.col("first_ok_end").fill_null(FOREVER))
+        .with_columns(time=time)
+        .with_columns(own_time=pl.col("time") - own)
+        .collect()
+    )

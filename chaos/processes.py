@@ -126,7 +126,7 @@ class Program:
         return sorted(mine, key=lambda pid: (pid != self.pid, pid))
 
     def signal(self, pids: Sequence[int], name: str) -> None:
-        """Send SIG``name`` to each, told in the ledger before the call; exited pids are skipped."""
+        """Send SIG``name`` to each, told in the ledger before the call; one that has exited is no error."""
         number = signal.Signals[f"SIG{name}"]
         for pid in pids:
             self.tell("signal", worker=self.name, pid=pid, name=name)

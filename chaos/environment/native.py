@@ -13,6 +13,7 @@ from stormproof_target.ledger import INTACT_SUFFIX, Ledger, LedgerError
 
 from chaos.binaries import find_redis
 from chaos.campaign import Campaign
+from chaos.canary import Canary
 from chaos.environment import Durability
 from chaos.environment.redis_server import RedisServer
 from chaos.errors import HarnessError
@@ -20,6 +21,7 @@ from chaos.guardian import end_all
 from chaos.processes import Program, make_intact
 from chaos.procfs import ENVIRONMENT_VARIABLE
 from chaos.proxy.toxiproxy import ProxyLink, ToxiproxyServer
+from chaos.stalls import Stalls
 from chaos.view import LedgerView, Opened
 from chaos.watch import Exit, Watch, Watched
 
@@ -59,6 +61,8 @@ class NativeEnvironment:
             self._ledger = self._open_ledger()
             undo.callback(self._ledger.close)
             self.store = self._start_store(undo)
+            ledger = self.directory / "ledger" / "canary.jsonl"
+            self.canary = undo.enter_context(Canary("127.0.0.1", self.store.port, self.store.name, ledger))
             for client in self.clients:
                 link = self.toxiproxy.link(f"{self.mark}-{client}", client, self.store.port)
                 undo.callback(self._remove, link)
@@ -67,9 +71,10 @@ class NativeEnvironment:
             undo.callback(self.view.stop)
             self.watch = Watch(self._exited)
             undo.callback(self.watch.stop)
-            undo.callback(self._end_processes)  # runs first: the watch then tells who exited
+            undo.callback(self._end_processes)  # runs before the watch stops, which then tells who exited
             self.watch.start()
             self.view.start()
+            self.stalls = undo.enter_context(Stalls(self.tell, self._pids))
             self._undo = undo.pop_all()
         return self
 
@@ -131,7 +136,7 @@ class NativeEnvironment:
 
     def check(self) -> None:
         """Raise ``HarnessError`` if the ground gave way: a ledger is broken, a server of ours died by itself."""
-        for source in (self.view, self.watch):
+        for source in (self.view, self.watch, self.stalls, self.canary):
             if source.error is not None:
                 raise HarnessError(
                     f"the harness can't follow its processes any more: {source.error}"
@@ -205,6 +210,13 @@ class NativeEnvironment:
             [f"{ENVIRONMENT_VARIABLE}={self.mark}"],
             {program.pid for program in self._programs()},
         )
+
+    def _pids(self) -> dict[str, set[int]]:
+        found = {name: {worker.pid} for name, worker in self.workers.items()}
+        for opened in self.view.living():
+            if opened.worker in found:
+                found[opened.worker].add(opened.pid)
+        return found
 
     def _opened(self, opened: Opened) -> None:
         if opened.role not in {"harness", "canary"}:

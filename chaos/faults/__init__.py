@@ -1,10 +1,18 @@
-"""Faults: what breaks. One file a fault; registered by name in ``registry.py``.
+"""Faults: what breaks. One file a fault, all of one anatomy; registered by name in ``registry.py``.
 
-A fault *fired* only when a client of the system was seen to be affected; that is what ``evidence`` looks for.
+    settings    frozen data, durations in seconds, told wrong by ``problems``
+    inject      breaks it, and notes what evidence and heal will need; on an error it mends what it broke already
+    evidence    looks, just before the heal, for clients of the system that were affected; none: it did not fire
+    heal        mends it; may be called twice, and with anything dead
+
+A fault *fired* only when a client was seen to be affected. That an API call returned is no evidence: a proxy can reset
+connections that nobody has, and a process can be killed between two jobs.
+
+To add one, copy ``redis_down.py``, change the four parts, and add a line to the registry.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Literal, Protocol, runtime_checkable
 
@@ -12,7 +20,7 @@ from chaos.causes import Cause
 from chaos.environment import Environment
 
 Effect = Literal["cut", "slow", "freeze", "store_down", "kill"]
-"""What a fault does to the workers that it hits: a blocking cut of their link, a slow link, a stop, a dead process."""
+"""What a fault does to those it hits: a blocking cut of their link, a slow link, a stop, a dead store or process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +33,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """What ``inject`` did and ``evidence`` and ``heal`` need to know. ``at_ns`` is monotonic, taken before the call."""
+    """What ``inject`` did. ``at_ns``: monotonic, before the first call that breaks anything. ``state``: the fault's own."""
 
     at_ns: int
-    workers: tuple[str, ...]
-    state: Mapping[str, object] = field(default_factory=dict)
+    state: object = None
 
 
 @runtime_checkable
@@ -42,7 +49,7 @@ class Fault(Protocol):
 
     @property
     def effect(self) -> Effect:
-        """What it does to a worker that it hits."""
+        """What it does to a client that it hits."""
 
     @property
     def needs(self) -> frozenset[str]:
@@ -56,8 +63,14 @@ class Fault(Protocol):
     def for_s(self) -> float:
         """Seconds from injection until it is healed."""
 
+    def problems(self) -> Sequence[str]:
+        """What is wrong with its settings, each a sentence; empty: nothing."""
+
+    def targets(self, env: Environment) -> Sequence[str]:
+        """Clients that it may hit; empty: chosen when it is injected."""
+
     def inject(self, env: Environment, rng: Random) -> Injection:
-        """Break it."""
+        """Break it. Raises ``HarnessError`` with nothing left broken."""
 
     def evidence(self, env: Environment, injection: Injection) -> tuple[Evidence, ...]:
         """Who was seen to be affected; empty: it did not fire. Called just before ``heal``."""

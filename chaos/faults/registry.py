@@ -1,0 +1,28 @@
+"""Every fault by the name under which scenarios use it."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from chaos.faults import Fault
+from chaos.faults.freeze import Freeze
+from chaos.faults.kill import Kill
+from chaos.faults.latency import Latency
+from chaos.faults.redis_down import RedisDown
+from chaos.faults.redis_restart import RedisRestart
+from chaos.faults.reset_peer import ResetPeer
+
+freeze = Freeze
+kill = Kill
+latency = Latency
+redis_down = RedisDown
+redis_restart = RedisRestart
+reset_peer = ResetPeer
+
+FAULTS: Final[Mapping[str, Callable[..., Fault]]] = {
+    "freeze": freeze,
+    "kill": kill,
+    "latency": latency,
+    "redis_down": redis_down,
+    "redis_restart": redis_restart,
+    "reset_peer": reset_peer,
+}

@@ -1,0 +1,103 @@
+"""Notices time in which the machine did not let processes run: what then is late is nobody's fault but the host's.
+
+A clock that should tick every 10 ms and comes late tells of the whole host, if neither our own computing explains it (the
+interpreter runs one thread at a time). The kernel's run delay of each worker's processes tells of that worker.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+TICK_S: Final = 0.01
+LATE_S: Final = 0.05
+WORKERS_EVERY_S: Final = 0.1
+HOST: Final = "host"
+
+Tell = Callable[..., int]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Clocks in ns: ``now`` monotonic, ``delay`` runnable but not run (this thread), ``own`` CPU of this process."""
+
+    now: int
+    delay: int
+    own: int
+
+
+def why_late(before: Reading, after: Reading, due_s: float = TICK_S, late_s: float = LATE_S) -> str | None:
+    """``starved`` or ``steal`` if the tick came more than ``late_s`` too late for a reason outside; else None."""
+    late_ns = after.now - before.now - due_s * 1e9
+    if late_ns <= late_s * 1e9:
+        return None
+    if after.delay - before.delay >= late_ns / 2:
+        return "starved"
+    if after.own - before.own >= late_ns / 2:
+        return None  # this very process was computing
+    # a machine that was paused, or whose disk was, shows as time without any account of it
+    return "steal"
+
+
+class Stalls:
+    """A thread that tells ``stall`` events. ``workers`` gives the pids of each worker at the moment."""
+
+    def __init__(self, tell: Tell, workers: Callable[[], Mapping[str, Iterable[int]]]) -> None:
+        """Starts when entered."""
+        self.tell, self.workers = tell, workers
+        self.error: Exception | None = None
+        self._delays: dict[int, int] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="stalls", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin to tick."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop; idempotent."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            before = looked = _read()
+            while not self._stopping.wait(TICK_S):
+                after = _read()
+                by = why_late(before, after)
+                if by is not None:
+                    self.tell("stall", worker=HOST, lo_ns=before.now, by=by)
+                if after.now - looked.now >= WORKERS_EVERY_S * 1e9:
+                    self._look_at_workers(looked.now)
+                    looked = after
+                before = after
+        except Exception as error:  # noqa: BLE001  # told by the environment's check, and ends this thread
+            self.error = error
+
+    def _look_at_workers(self, since_ns: int) -> None:
+        delays: dict[int, int] = {}
+        for worker, pids in self.workers().items():
+            starved = False
+            for pid in pids:
+                with contextlib.suppress(OSError):
+                    delays[pid] = _run_delay_ns(f"/proc/{pid}/schedstat")
+                    starved |= delays[pid] - self._delays.get(pid, delays[pid]) > LATE_S * 1e9
+            if starved:
+                self.tell("stall", worker=worker, lo_ns=since_ns, by="starved")
+        self._delays = delays
+
+
+def _read() -> Reading:
+    return Reading(time.monotonic_ns(), _run_delay_ns("/proc/thread-self/schedstat"), time.process_time_ns())
+
+
+def _run_delay_ns(path: str) -> int:
+    with open(path, "rb") as file:
+        return int(file.read().split()[1])

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -25,9 +26,10 @@ _EXIT_INTERRUPTED: Final = 130
 def main() -> int:
     """Sets the checkout up; the exit code."""
     place = Place(Path(__file__).resolve().parents[2])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it ends what it has started
     try:
         with _alone(place):
-            if _done(place):
+            if is_done(place):
                 return 0
             _set_up(place)
     except SetupError as error:
@@ -60,21 +62,21 @@ def _set_up(place: Place) -> None:
         place.tmp.mkdir()
     versions_file = place.state / "versions.json"
     versions_file.write_text(json.dumps(versions, indent=2) + "\n", encoding="utf-8")
-    (place.state / "stamp").write_text(_stamp(place), encoding="utf-8")
+    (place.state / "stamp").write_text(stamp(place), encoding="utf-8")
     for name, found in versions.items():
         sys.stdout.write(f"  {name}: {found['version']} ({found['path']})\n")
     sys.stdout.write(f"set up in {time.monotonic() - begin:.0f} s\n")
 
 
-def _done(place: Place) -> bool:
+def is_done(place: Place) -> bool:
     """Whether the stamp is of these files and what it vouches for is still there."""
-    stamp = place.state / "stamp"
-    if not (stamp.is_file() and place.python.exists() and (place.bin / "toxiproxy-server").is_file()):
+    written = place.state / "stamp"
+    if not (written.is_file() and place.python.exists() and (place.bin / "toxiproxy-server").is_file()):
         return False
-    return stamp.read_text(encoding="utf-8") == _stamp(place)
+    return written.read_text(encoding="utf-8") == stamp(place)
 
 
-def _stamp(place: Place) -> str:
+def stamp(place: Place) -> str:
     """Of all that decides what set-up makes: its inputs, the interpreter, the checkout's path, the servers."""
     digest = hashlib.sha256()
     for pattern in _INPUTS:

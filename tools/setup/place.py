@@ -82,6 +82,7 @@ def child_environment(place: Place, given: Mapping[str, str]) -> dict[str, str]:
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
+        "RUSTUP_HOME": str(place.tmp / "rustup"),  # pip asks rustc its version, and rustup makes a folder for that
         "TMPDIR": str(place.tmp),
         "UV_CACHE_DIR": str(place.cache / "uv"),
         "UV_NO_PROGRESS": "1",

@@ -69,7 +69,7 @@ class Progress:
         return self.issued - self.unsent
 
 
-def _ignore(_issued: Issued) -> None:
+def _ignore(*_: object) -> None:
     pass
 
 
@@ -83,17 +83,20 @@ class Generator:
         t0_ns: int,
         *,
         clock: Clock = SYSTEM_CLOCK,
+        on_due: Callable[[str, int], None] = _ignore,
         on_known: Callable[[Issued], None] = _ignore,
     ) -> None:
         """``t0_ns`` (monotonic) is the plan's time 0. ``clients`` take turns; read anew for each arrival.
 
-        ``on_known`` is called once an arrival's fate is known, from whichever thread learns of it.
+        ``on_due`` is called with job and intended time (ns) before it is sent; ``on_known`` once an arrival's fate is
+        known, from whichever thread learns of it.
         """
         self._plan, self._clients, self._t0_ns = iter(plan), clients, t0_ns
-        self._clock, self._on_known = clock, on_known
+        self._clock, self._on_due, self._on_known = clock, on_due, on_known
         self._taking, self._counting = threading.Lock(), threading.Condition()
         self._stop, self._ended = threading.Event(), threading.Event()
-        self._taken = self._issued = self._turn = 0
+        self._taken = self._in_hand = self._issued = self._turn = 0
+        self._exhausted = False
         self._fates: Counter[Fate] = Counter()
         self._lag = Lag()
         self._thread: threading.Thread | None = None
@@ -111,6 +114,8 @@ class Generator:
     def stop(self) -> None:
         """Send nothing more: arrivals that are not due yet are dropped."""
         self._stop.set()
+        with self._taking:
+            self._end_if_through(exhausted=True)
 
     def join(self, timeout_s: float) -> bool:
         """Wait until everything was sent; False if that takes longer than ``timeout_s`` seconds."""
@@ -149,21 +154,33 @@ class Generator:
         """
         with self._taking:
             arrival = None if self._stop.is_set() else next(self._plan, None)
+            if arrival is None:
+                self._end_if_through(exhausted=True)
+                return False
             self._taken += 1
+            self._in_hand += 1
             job = f"w-{self._taken:04d}"
-        if arrival is None:
-            self._ended.set()
-            return False
-        due_ns = self._t0_ns + round(arrival.at_s * 1e9)
-        self._clock.wait_until(due_ns, self._stop)
-        if self._stop.is_set() and self._clock.now_ns() < due_ns:
-            self._ended.set()
-            return False
-        self._send(job, arrival, due_ns)
+        try:
+            due_ns = self._t0_ns + round(arrival.at_s * 1e9)
+            self._clock.wait_until(due_ns, self._stop)
+            if self._stop.is_set() and self._clock.now_ns() < due_ns:
+                return False
+            self._send(job, arrival, due_ns)
+        finally:
+            with self._taking:
+                self._in_hand -= 1
+                self._end_if_through(exhausted=self._stop.is_set())
         return True
+
+    def _end_if_through(self, *, exhausted: bool) -> None:
+        """Another thread may still wait with an arrival in its hand after the plan was found empty."""
+        self._exhausted |= exhausted
+        if self._exhausted and not self._in_hand:
+            self._ended.set()
 
     def _send(self, job: str, arrival: Arrival[JobSpec], due_ns: int) -> None:
         client = self._next_client()
+        self._on_due(job, due_ns)
         with self._counting:
             self._issued += 1
             self._lag.add(self._clock.now_ns() - due_ns)

@@ -10,9 +10,7 @@ from typing import Final
 
 from chaos.errors import HarnessError
 
-BIN: Final = (
-    Path(__file__).resolve().parent.parent / ".stormproof" / "bin"
-)  # where `make setup` puts what it made
+BIN: Final = Path(__file__).resolve().parent.parent / ".stormproof" / "bin"  # where `make setup` puts what it made
 REDIS_NAMES: Final = ("redis-server", "valkey-server")
 REDIS_VERSION_MIN: Final = (7, 0)
 ASK_TIMEOUT_S: Final = 10.0
@@ -47,18 +45,14 @@ def find_redis() -> Binary:
                 return Binary(path, match[1])
             refused.append(f"{path} is {match[1]}, older than 7.0")
     found = "; ".join(refused) or f"neither {' nor '.join(REDIS_NAMES)} is on PATH or in {BIN}"
-    raise HarnessError(
-        f"no Redis server to be had: {found}. `make setup` fetches one, or install redis-server >= 7.0"
-    )
+    raise HarnessError(f"no Redis server to be had: {found}. `make setup` fetches one, or install redis-server >= 7.0")
 
 
 def find_toxiproxy() -> Binary:
     """The Toxiproxy server: from the set-up, else from PATH. Raises ``HarnessError``."""
     for path in reversed(_candidates("toxiproxy-server")):
         return Binary(path, _ask(path, "-version").strip().split()[-1] or "unknown")
-    raise HarnessError(
-        f"no toxiproxy-server on PATH or in {BIN}: `make setup` builds one, or install Toxiproxy >= 2.9"
-    )
+    raise HarnessError(f"no toxiproxy-server on PATH or in {BIN}: `make setup` builds one, or install Toxiproxy >= 2.9")
 
 
 def _candidates(name: str) -> list[Path]:
@@ -69,12 +63,7 @@ def _candidates(name: str) -> list[Path]:
 def _ask(path: Path, option: str) -> str:
     try:
         done = subprocess.run(
-            [path, option],
-            capture_output=True,
-            text=True,
-            timeout=ASK_TIMEOUT_S,
-            check=False,
-            env=dict(os.environ),
+            [path, option], capture_output=True, text=True, timeout=ASK_TIMEOUT_S, check=False, env=dict(os.environ)
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return str(error)

@@ -1,6 +1,7 @@
-"""One invocation of the harness as the operating system sees it: a mark on every process, and a guardian that ends them."""
+"""One invocation of the harness as the operating system sees it: marked processes, and a guardian that ends them."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,19 +9,14 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import Final, Self
+
+from stormproof_target.ledger import pid_start
 
 from chaos.errors import HarnessError
 from chaos.guardian import PROGRAM, SWEEP_S_MAX, end_all
 from chaos.ports import Ports
-from chaos.procfs import (
-    CAMPAIGN_VARIABLE,
-    HARNESS_VARIABLE,
-    is_alive,
-    process,
-    processes,
-    variables,
-)
+from chaos.procfs import CAMPAIGN_VARIABLE, HARNESS_VARIABLE, is_alive, processes, variables
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 RUNTIME_PREFIX: Final = "stormproof-"
@@ -46,41 +42,27 @@ class Campaign:
                 f"{sys.platform} is not supported: faults and clean-up need Linux (pidfd, /proc). Use a Linux machine,"
                 " a container or a virtual machine"
             )
-        me = process(os.getpid())
-        assert me is not None
-        self._harness = f"{me.pid}-{me.start}"
+        self._harness = f"{os.getpid()}-{pid_start()}"
         self.runtime = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{self._harness}-"))
+        reading_end, self._pipe = os.pipe2(os.O_CLOEXEC)
         unmarked = {key: value for key, value in os.environ.items() if key != CAMPAIGN_VARIABLE}
         self._guardian = subprocess.Popen(
-            [
-                sys.executable,
-                "-I",
-                "-S",
-                "-c",
-                PROGRAM,
-                str(ROOT),
-                self.id,
-                str(self.runtime),
-            ],
-            stdin=subprocess.PIPE,
+            [sys.executable, "-I", "-S", "-c", PROGRAM, str(ROOT), self.id, str(self.runtime)],
+            stdin=reading_end,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=unmarked,
             cwd="/",
             start_new_session=True,
         )
+        os.close(reading_end)
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Let the guardian do its work, and wait until it has."""
-        pipe = self._guardian.stdin
-        assert pipe is not None
-        pipe.close()
+        os.close(self._pipe)
         try:
             self._guardian.wait(SWEEP_S_MAX + 5)
         except subprocess.TimeoutExpired:
@@ -91,12 +73,7 @@ class Campaign:
             self.ports.__exit__(None, None, None)
 
     def spawn(
-        self,
-        argv: Sequence[str],
-        *,
-        log: Path,
-        variables: Mapping[str, str],
-        cwd: Path | None = None,
+        self, argv: Sequence[str], *, log: Path, variables: Mapping[str, str], cwd: Path | None = None
     ) -> subprocess.Popen[bytes]:
         """Start a program in a session of its own; what it prints is appended to ``log``.
 
@@ -122,11 +99,8 @@ class Campaign:
 
     def _watch(self, pid: int) -> None:
         self.sessions.add(pid)
-        pipe: IO[bytes] | None = self._guardian.stdin
-        assert pipe is not None
         try:
-            pipe.write(b"watch %d\n" % pid)
-            pipe.flush()
+            os.write(self._pipe, b"watch %d\n" % pid)
         except BrokenPipeError:
             raise HarnessError(
                 "the guardian, which ends our processes should this one be killed, is gone. Run again; if something"
@@ -158,11 +132,7 @@ def reap() -> list[str]:
         count = end_all([f"{CAMPAIGN_VARIABLE}={campaign}"])
         said.append(f"campaign {campaign} (its harness was {harness}): {count} processes ended")
     for folder in Path(tempfile.gettempdir()).glob(f"{RUNTIME_PREFIX}*-*-*"):
-        if (
-            folder.is_dir()
-            and folder.stat().st_uid == os.getuid()
-            and not _lives(folder.name[len(RUNTIME_PREFIX) :])
-        ):
+        if folder.is_dir() and folder.stat().st_uid == os.getuid() and not _lives(folder.name[len(RUNTIME_PREFIX) :]):
             shutil.rmtree(folder, ignore_errors=True)
             said.append(f"folder {folder} removed")
     return said
@@ -170,9 +140,5 @@ def reap() -> list[str]:
 
 def _lives(harness: str) -> bool:
     """``PID-START`` and perhaps more behind it."""
-    parts = harness.split("-")
-    return (
-        len(parts) >= 2
-        and all(each.isdigit() for each in parts[:2])
-        and is_alive(int(parts[0]), int(parts[1]))
-    )
+    match = re.match(r"(\d+)-(\d+)", harness)
+    return match is not None and is_alive(int(match[1]), int(match[2]))

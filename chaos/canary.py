@@ -1,13 +1,13 @@
 """Shows what Redis itself lost: numbers written straight to it, past proxies and queue.
 
-Writes are totally ordered on one server, so the first number that is missing tells which of everybody's writes survived.
-The numbers are bits of one string (``SETBIT``): exact, and half a megabyte for a day at 50 a second. It lies in a
-database of its own, out of the target's way.
+Writes are totally ordered on one server, so the first number that is missing tells which of everybody's writes
+survived.
+The numbers are bits of one string (``SETBIT``): exact, and half a megabyte for a day at 50 a second. It lies in
+a database of its own, out of the target's way.
 """
 
 import contextlib
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -35,7 +35,7 @@ class Canary:
     """
 
     def __init__(self, host: str, port: int, server: str, ledger: Path, every_s: float = EVERY_S) -> None:
-        """``server`` is what the ledger calls the Redis at ``host`` and ``port``; ``every_s`` seconds between numbers."""
+        """``server``: what the ledger calls the Redis at ``host`` and ``port``; ``every_s``: between two numbers."""
         self.server, self.path, self.every_s = server, ledger, every_s
         self.sent = self.acked = self.missing = 0
         self.error: Exception | None = None
@@ -110,7 +110,7 @@ class Canary:
 
     def _read_back(self) -> None:
         stored: Any = self._client.get(KEY) or b""
-        for n in list(_lost(self._acked, stored.ljust(len(self._acked), b"\0"))):
+        for n in list(_lost(bytes(self._acked), stored.ljust(len(self._acked), b"\0"))):
             self.missing += 1
             self._tell(n, "missing")
             self._acked[n >> 3] &= ~(0x80 >> (n & 7))  # told once

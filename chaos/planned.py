@@ -68,11 +68,11 @@ class Plannable:
 
     __slots__ = ()
 
-    def at(self: Fault, s: float) -> Planned:  # type: ignore[misc]  # a mixin of faults only
+    def at(self: Fault, s: float) -> Planned:
         """Strike ``s`` seconds after the load's start."""
         return Planned(self, At(s))
 
-    def on(self: Fault, started: float) -> Planned:  # type: ignore[misc]
+    def on(self: Fault, started: float) -> Planned:
         """Strike when this share of the plan's jobs has started."""
         return Planned(self, OnStarted(started))
 

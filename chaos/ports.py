@@ -15,6 +15,7 @@ from typing import Final, Self
 from chaos.errors import HarnessError
 
 RANGE_VARIABLE: Final = "STORMPROOF_PORTS"
+PORT_MAX: Final = 65_535
 RANGE: Final = range(21000, 24000)
 
 
@@ -51,9 +52,7 @@ class Ports:
         try:
             lock.bind(f"\0stormproof-port-{port}")
             with socket.socket() as probe:
-                probe.setsockopt(
-                    socket.SOL_SOCKET, socket.SO_REUSEADDR, 1
-                )  # as the servers do: TIME_WAIT is free
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the servers do: TIME_WAIT is free
                 probe.bind(("127.0.0.1", port))
         except OSError:
             lock.close()
@@ -69,10 +68,7 @@ class Ports:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Unlock all."""
         for port in list(self._locks):
@@ -84,6 +80,6 @@ def _from_environment() -> Sequence[int]:
     if text is None:
         return RANGE
     match = re.fullmatch(r"(\d+)-(\d+)", text)
-    if match is None or not 1 <= int(match[1]) <= int(match[2]) <= 65535:
-        raise HarnessError(f"{RANGE_VARIABLE}={text}: FIRST-LAST is needed, two ports from 1 to 65535")
+    if match is None or not 1 <= int(match[1]) <= int(match[2]) <= PORT_MAX:
+        raise HarnessError(f"{RANGE_VARIABLE}={text}: FIRST-LAST is needed, two ports from 1 to {PORT_MAX}")
     return range(int(match[1]), int(match[2]) + 1)

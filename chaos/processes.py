@@ -9,12 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from stormproof_target.ledger import (
-    INTACT_SUFFIX,
-    LEDGER_VARIABLE,
-    ROLE_VARIABLE,
-    WORKER_VARIABLE,
-)
+from stormproof_target.ledger import INTACT_SUFFIX, LEDGER_VARIABLE, ROLE_VARIABLE, WORKER_VARIABLE
 
 from chaos.campaign import Campaign
 from chaos.errors import HarnessError
@@ -43,18 +38,8 @@ class Program:
         tell: Tell,
     ) -> None:
         """``environment`` is the environment's mark; ``directory`` has ``ledger/`` and ``logs/``."""
-        self.name, self.role, self.argv, self.variables = (
-            name,
-            role,
-            argv,
-            dict(variables),
-        )
-        self.campaign, self.directory, self.watch, self.tell = (
-            campaign,
-            directory,
-            watch,
-            tell,
-        )
+        self.name, self.role, self.argv, self.variables = (name, role, argv, dict(variables))
+        self.campaign, self.directory, self.watch, self.tell = (campaign, directory, watch, tell)
         self.mark = environment
         self.held = threading.Lock()
         self.lives = 0
@@ -118,10 +103,7 @@ class Program:
 
     def tree(self) -> Sequence[int]:
         """Pids of the program and everything below it, its first process first, orphans of former lives included."""
-        marks = (
-            f"{ENVIRONMENT_VARIABLE}={self.mark}",
-            f"{WORKER_VARIABLE}={self.name}",
-        )
+        marks = (f"{ENVIRONMENT_VARIABLE}={self.mark}", f"{WORKER_VARIABLE}={self.name}")
         mine = [each.pid for each in belonging(marks, self._sessions)]
         return sorted(mine, key=lambda pid: (pid != self.pid, pid))
 

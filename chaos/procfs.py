@@ -15,7 +15,7 @@ _ESTABLISHED: Final = b"01"
 
 
 class Process(NamedTuple):
-    """One line of ``/proc/PID/stat``. ``start`` is in clock ticks since boot: with the pid it names the process for good."""
+    """One line of ``/proc/PID/stat``. ``start``, in clock ticks since boot, names the process for good with its pid."""
 
     pid: int
     state: str
@@ -26,10 +26,8 @@ class Process(NamedTuple):
 
 def process(pid: int) -> Process | None:
     """The process, or None when there is none (a zombie still is one, with state ``Z``)."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            stat = file.read()
-    except OSError:
+    stat = _read(f"/proc/{pid}/stat")
+    if not stat:
         return None
     # the command's name stands in brackets and may hold blanks and brackets itself
     fields = stat[stat.rindex(b")") + 2 :].split()
@@ -38,7 +36,8 @@ def process(pid: int) -> Process | None:
 
 def processes() -> dict[int, Process]:
     """Every process that can be seen, by its pid."""
-    found = (process(int(name)) for name in os.listdir("/proc") if name.isdigit())
+    with os.scandir("/proc") as entries:
+        found = [process(int(entry.name)) for entry in entries if entry.name.isdigit()]
     return {each.pid: each for each in found if each is not None}
 
 
@@ -90,17 +89,20 @@ def established(port: int) -> frozenset[int]:
 
 
 def _connections() -> Iterator[tuple[int, int]]:
-    with open("/proc/net/tcp", "rb") as file:
-        next(file)
-        for line in file:
-            _, local, remote, state, *_ = line.split()
-            if state == _ESTABLISHED:
-                yield int(local[-4:], 16), int(remote[-4:], 16)
+    for line in _read("/proc/net/tcp").splitlines()[1:]:
+        _, local, remote, state, *_ = line.split()
+        if state == _ESTABLISHED:
+            yield int(local[-4:], 16), int(remote[-4:], 16)
 
 
 def _environ(pid: int) -> bytes:
+    return _read(f"/proc/{pid}/environ")
+
+
+def _read(path: str) -> bytes:
+    """Empty when there is no such thing (any more). Read by the thousand, so without ``pathlib``."""
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
+        with open(path, "rb") as file:  # noqa: PTH123
             return file.read()
     except OSError:
         return b""

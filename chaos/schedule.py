@@ -1,7 +1,7 @@
 """Carries out a schedule: each fault at its trigger, seen to fire, and healed on every way out.
 
 Injections follow one another; what they broke may be broken at the same time, each mended by a thread of its own. All
-of it is told in the ledger as ``fault`` events: ``inject`` before anything breaks, naming whom it may hit (nobody: to be
+is told in the ledger as ``fault`` events: ``inject`` before anything breaks, naming whom it may hit (nobody: to be
 chosen), ``fired`` with whom it was seen to hit, ``healed`` after it was mended.
 """
 

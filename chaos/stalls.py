@@ -1,7 +1,7 @@
 """Notices time in which the machine did not let processes run: what then is late is nobody's fault but the host's.
 
-A clock that should tick every 10 ms and comes late tells of the whole host, if neither our own computing explains it (the
-interpreter runs one thread at a time). The kernel's run delay of each worker's processes tells of that worker.
+A clock that should tick every 10 ms and comes late tells of the whole host, unless our own computing explains it
+(the interpreter runs one thread at a time). The kernel's run delay of each worker's processes tells of that worker.
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -99,5 +100,4 @@ def _read() -> Reading:
 
 
 def _run_delay_ns(path: str) -> int:
-    with open(path, "rb") as file:
-        return int(file.read().split()[1])
+    return int(Path(path).read_bytes().split()[1])

@@ -27,7 +27,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A process that began to write: ``seen_ns`` is the monotonic time of its ``open`` line, when it lived for certain."""
+    """A process that began to write. ``seen_ns``: monotonic, of its ``open`` line, when it lived for certain."""
 
     role: str
     worker: str
@@ -66,12 +66,7 @@ class _Writers:
 class LedgerView:
     """Follows ``*.jsonl`` in ``directory``. ``on_open`` is called for each new writer, without any lock held."""
 
-    def __init__(
-        self,
-        directory: Path,
-        on_open: Callable[[Opened], None],
-        clock: Clock = time.monotonic,
-    ) -> None:
+    def __init__(self, directory: Path, on_open: Callable[[Opened], None], clock: Clock = time.monotonic) -> None:
         """The thread is started by ``start``; ``poll`` works without it."""
         self.directory, self.on_open, self.clock = directory, on_open, clock
         self.changed = threading.Condition()
@@ -127,10 +122,7 @@ class LedgerView:
         self.poll()
         with self._lock:
             found = [run for runs in self._writers.runs.values() for run in runs.values()]
-        return sorted(
-            (run for run in found if worker is None or run.worker == worker),
-            key=lambda run: run.started_ns,
-        )
+        return sorted((run for run in found if worker is None or run.worker == worker), key=lambda run: run.started_ns)
 
     def living(self) -> Sequence[Opened]:
         """The writers that have opened and are not known to have exited."""
@@ -140,11 +132,7 @@ class LedgerView:
     def forget(self, pid: int, pid_start: int) -> None:
         """The process is gone: its runs are no longer open."""
         with self._lock:
-            gone = [
-                w
-                for w, each in self._writers.opened.items()
-                if (each.pid, each.pid_start) == (pid, pid_start)
-            ]
+            gone = [w for w, each in self._writers.opened.items() if (each.pid, each.pid_start) == (pid, pid_start)]
             for writer in gone:
                 del self._writers.opened[writer]
                 self._writers.runs.pop(writer, None)
@@ -183,7 +171,7 @@ class LedgerView:
 
     def _read(self, tail: _Tail, now_s: float, fresh: list[Opened]) -> bool:
         if tail.fd is None:
-            if os.stat(tail.path).st_size == tail.offset:
+            if Path(tail.path).stat().st_size == tail.offset:
                 return False
             tail.fd = os.open(tail.path, os.O_RDONLY | os.O_CLOEXEC)
         grown = False

@@ -82,7 +82,10 @@ class Worker(Protocol):
         """Pids of the worker and everything below it, the supervisor first, orphans of former lives included."""
 
     def signal(self, pids: Sequence[int], name: str) -> None:
-        """Send SIG``name`` (KILL STOP CONT TERM), each told in the ledger before the call; one that has exited is no error."""
+        """Send SIG``name`` (KILL STOP CONT TERM), each told in the ledger before the call.
+
+        One that has exited is no error.
+        """
 
 
 class Store(Protocol):

@@ -79,10 +79,7 @@ class NativeEnvironment:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End every process of this environment and take its proxies away."""
         for program in self._programs():
@@ -138,9 +135,7 @@ class NativeEnvironment:
         """Raise ``HarnessError`` if the ground gave way: a ledger is broken, a server of ours died by itself."""
         for source in (self.view, self.watch, self.stalls, self.canary):
             if source.error is not None:
-                raise HarnessError(
-                    f"the harness can't follow its processes any more: {source.error}"
-                ) from source.error
+                raise HarnessError(f"the harness can't follow its processes any more: {source.error}") from source.error
         if broken := self.broken_ledgers():
             raise HarnessError(
                 f"a line could not be written to {', '.join(broken)} in {self.directory / 'ledger'}"
@@ -150,10 +145,7 @@ class NativeEnvironment:
         self.store.check()
 
     def _programs(self) -> list[Program]:
-        return [
-            *self.workers.values(),
-            *([self.producer] if self.producer is not None else []),
-        ]
+        return [*self.workers.values(), *([self.producer] if self.producer is not None else [])]
 
     def _start(self, name: str, role: str, argv: Sequence[str], variables: Mapping[str, str]) -> Program:
         program = Program(
@@ -206,10 +198,7 @@ class NativeEnvironment:
             link.remove()
 
     def _end_processes(self) -> None:
-        end_all(
-            [f"{ENVIRONMENT_VARIABLE}={self.mark}"],
-            {program.pid for program in self._programs()},
-        )
+        end_all([f"{ENVIRONMENT_VARIABLE}={self.mark}"], {program.pid for program in self._programs()})
 
     def _pids(self) -> dict[str, set[int]]:
         found = {name: {worker.pid} for name, worker in self.workers.items()}

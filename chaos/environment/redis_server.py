@@ -27,22 +27,10 @@ class RedisServer:
     name = "redis"
 
     def __init__(
-        self,
-        campaign: Campaign,
-        binary: Binary,
-        directory: Path,
-        port: int,
-        durability: Durability,
-        log: Path,
+        self, campaign: Campaign, binary: Binary, directory: Path, port: int, durability: Durability, log: Path
     ) -> None:
         """``directory`` holds its append-only file and is made here."""
-        self.campaign, self.binary, self.directory, self.port, self.log = (
-            campaign,
-            binary,
-            directory,
-            port,
-            log,
-        )
+        self.campaign, self.binary, self.directory, self.port, self.log = (campaign, binary, directory, port, log)
         self.durability = durability
         self.version = f"{binary.name} {binary.version}"
         self.url = f"redis://127.0.0.1:{port}/0"
@@ -111,15 +99,12 @@ class RedisServer:
             "set-proc-title": "no",  # a title would overwrite the environment, and with it the campaign's mark
             "daemonize": "no",
         }
-        return [
-            str(self.binary.path),
-            *(word for key, value in options.items() for word in (f"--{key}", value)),
-        ]
+        return [str(self.binary.path), *(word for key, value in options.items() for word in (f"--{key}", value))]
 
     def _says(self, what: str) -> str:
         return (
             f"{self.binary.path} on port {self.port} {what}; the end of {self.log}:\n{log_tail(self.log)}\n"
-            "  Look there for the reason (a full disk, a port that was taken meanwhile, too little memory) and run again"
+            "  Look there for the reason (a full disk, a port that was taken meanwhile, too little memory), run again"
         )
 
 

@@ -33,7 +33,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """What ``inject`` did. ``at_ns``: monotonic, before the first call that breaks anything. ``state``: the fault's own."""
+    """What ``inject`` did. ``at_ns``: monotonic, before the first call that breaks anything; ``state``: its own."""
 
     at_ns: int
     state: object = None

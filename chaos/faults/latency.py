@@ -34,7 +34,8 @@ class Latency(Plannable):
         wrong = [] if self.for_s > 0 else [f"for_s={self.for_s:g}: more than 0 seconds are needed"]
         if not 0 <= self.jitter_ms < self.latency_ms:
             wrong.append(
-                f"latency_ms={self.latency_ms}, jitter_ms={self.jitter_ms}: a jitter from 0 to below the latency is needed"
+                f"latency_ms={self.latency_ms}, jitter_ms={self.jitter_ms}:"
+                " a jitter from 0 to below the latency is needed"
             )
         return wrong
 
@@ -63,7 +64,9 @@ class Latency(Plannable):
         with ThreadPoolExecutor(len(users), "probe") as pool:
             delays = zip(users, pool.map(lambda client: env.links[client].probe(timeout_s), users), strict=True)
             return tuple(
-                Evidence(client, f"{client}: a PING took {delay_s * 1000:.0f} ms beside its {users[client]} connections")
+                Evidence(
+                    client, f"{client}: a PING took {delay_s * 1000:.0f} ms beside its {users[client]} connections"
+                )
                 for client, delay_s in delays
                 if delay_s is not None and delay_s * 1000 >= self.latency_ms - self.jitter_ms
             )

@@ -22,7 +22,7 @@ def open_connections(env: Environment, clients: Sequence[str]) -> dict[str, froz
 
 
 def on_each(links: Sequence[Link], act: Callable[[Link], None], undo: Callable[[Link], None] | None = None) -> None:
-    """Act on all of them. If one fails the others are still acted on (or, with ``undo``, taken back); then it raises."""
+    """Act on all. If one fails, the others are still acted on (or, with ``undo``, all taken back); then it raises."""
     failures: list[HarnessError] = []
     for link in links:
         try:

@@ -17,7 +17,7 @@ ALL: Final = "all"
 
 @dataclass(frozen=True, slots=True)
 class ResetPeer(Plannable):
-    """For ``for_s`` seconds each connection ``of`` one client (or ``all``) is reset at its next byte, in either direction.
+    """For ``for_s`` seconds each connection ``of`` one client (or ``all``) is reset at its next byte, either way.
 
     A connection that is quiet all the time is not touched.
     """
@@ -44,9 +44,7 @@ class ResetPeer(Plannable):
         struck = Struck(f"reset_peer-{at_ns}", open_connections(env, self.targets(env)))
         links = [env.links[client] for client in struck.before]
         on_each(
-            links,
-            lambda link: link.poison(struck.by, "reset_peer", {"timeout": 0}),
-            lambda link: link.cure(struck.by),
+            links, lambda link: link.poison(struck.by, "reset_peer", {"timeout": 0}), lambda link: link.cure(struck.by)
         )
         return Injection(at_ns, struck)
 

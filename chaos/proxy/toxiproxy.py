@@ -5,10 +5,10 @@ machine's HTTP proxy is used even for loopback, a 500 passes for success, ``enab
 misspelt attributes are accepted. So every change is followed by a look at the proxy, and a difference is an error.
 """
 
-import subprocess
 import threading
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -28,10 +28,7 @@ START_S_MAX: Final = 10.0
 POLL_S: Final = 0.005
 STREAMS: Final[Mapping[str, tuple[str, ...]]] = {
     "latency": ("downstream",),  # Redis' answers come late
-    "reset_peer": (
-        "upstream",
-        "downstream",
-    ),  # whichever side sends first meets a reset
+    "reset_peer": ("upstream", "downstream"),  # whichever side sends first meets a reset
 }
 
 
@@ -48,7 +45,7 @@ class _Session(requests.Session):
 
     def request(self, *args: Any, **options: Any) -> requests.Response:  # noqa: ANN401  # passed through
         response = super().request(*args, **{"timeout": HTTP_TIMEOUT_S, **options})
-        if response.status_code >= 500:
+        if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             response.raise_for_status()
         return response
 
@@ -77,18 +74,13 @@ class ToxiproxyServer:
                 self.proxies()
             except ToxiproxyError:
                 if time.monotonic() > end_s:
-                    raise ToxiproxyError(
-                        self._says(f"does not answer {START_S_MAX:g} s after its start")
-                    ) from None
+                    raise ToxiproxyError(self._says(f"does not answer {START_S_MAX:g} s after its start")) from None
                 time.sleep(POLL_S)
             else:
                 return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End it."""
         self._child.kill()
@@ -126,7 +118,10 @@ class ToxiproxyServer:
         return _Api(self.port)
 
     def _says(self, what: str) -> str:
-        return f"{self.binary.path} {what}; the end of {self.log}:\n{log_tail(self.log)}\n  Run again; `stormproof doctor` shows what it needs"
+        return (
+            f"{self.binary.path} {what}; the end of {self.log}:\n{log_tail(self.log)}\n"
+            "  Run again; `stormproof doctor` shows what it needs"
+        )
 
 
 class _Api:
@@ -140,10 +135,7 @@ class _Api:
         return api
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _lock.release()
         if isinstance(error, HarnessError):
@@ -225,9 +217,7 @@ class ProxyLink:
                 f" (is port {self.port} taken by somebody else?)"
             )
         if set(self._toxics("")) != set(toxics):
-            raise ToxiproxyError(
-                f"proxy {self.proxy} should have the toxics {toxics}, and has {self._toxics('')}"
-            )
+            raise ToxiproxyError(f"proxy {self.proxy} should have the toxics {toxics}, and has {self._toxics('')}")
 
     def _enable(self, *, enabled: bool) -> None:
         with self.server.api():
@@ -244,9 +234,7 @@ class ProxyLink:
         with self.server.api() as api:
             proxy = api.get_proxy(self.proxy)
             if proxy is None:
-                raise ToxiproxyError(
-                    f"Toxiproxy on port {self.server.port} has no proxy {self.proxy} any more"
-                )
+                raise ToxiproxyError(f"Toxiproxy on port {self.server.port} has no proxy {self.proxy} any more")
             return proxy
 
     def _toxics(self, by: str) -> dict[str, Any]:

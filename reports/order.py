@@ -10,11 +10,8 @@ def parts_in_order(record: RunRecord) -> tuple[Part, ...]:
 
 
 def leading_part(record: RunRecord) -> Part:
-    """The part that the first screen shows: the worst surprise; else what was found elsewhere, since it has most to say."""
-    first = parts_in_order(record)[0]
-    if not first.as_expected:
-        return first
-    return min(record.parts, key=lambda part: ("as found", "as declared", "planted bug").index(part.kind))
+    """The part that the first screen shows: the worst surprise, else the first."""
+    return parts_in_order(record)[0]
 
 
 def runs_in_order(part: Part) -> tuple[ScenarioRun, ...]:

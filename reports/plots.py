@@ -62,6 +62,7 @@ class Size:
 
 
 FIRST_SCREEN: Final = Size(816, 34, 808, 268)
+SHARED_SCREEN: Final = Size(816, 34, 808, 212)
 SECTION: Final = Size(816, 34, 808, 190)
 PHONE: Final = Size(358, 26, 354, 244, narrow=True)
 

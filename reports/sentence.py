@@ -40,7 +40,7 @@ def headline(record: RunRecord) -> str:
     if len(record.parts) == 1:
         return f"{record.verdict.upper()}: {outcome(record.parts[0])}"
     if all(part.as_expected for part in record.parts):
-        return f"{record.verdict.upper()}: each part ended as it should: " + "; ".join(map(_expected, record.parts))
+        return f"{record.verdict.upper()} as expected: " + "; ".join(map(_expected, record.parts))
     return f"{record.verdict.upper()}: {_surprise(leading_part(record))}"
 
 
@@ -110,9 +110,9 @@ def _circumstance(run: ScenarioRun, finding: FindingRecord | None) -> str:
 
 def _expected(part: Part) -> str:
     if part.kind == "planted bug":
-        return f"the planted bug ({part.title or part.target.name}) was caught by {part.caught_by or 'a checker'}"
-    if part.kind == "as found":
-        return f"{outcome(part)} (as found)" if part.verdict is not Verdict.PASS else outcome(part)
+        return f"the planted bug was caught by {part.caught_by or 'a checker'}"
+    if part.kind == "as found" and part.verdict is not Verdict.PASS:
+        return f"{outcome(part)} (as found)"
     fired = sum(fault.fired for run in part.scenarios for fault in run.faults)
     return f"{part.target.label} kept every promise" + (f" through {plural(fired, 'fault')}" if fired else "")
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from stormproof_target import Policy, Promise
+from stormproof_target.spec import FATAL
 
 from chaos.causes import Cause
 from scenarios.history_faults import HOST, PRODUCER, Life, freezes
@@ -229,6 +230,10 @@ class Causes:
                 return True
         return False
 
+    def requeued(self, job: Job) -> bool:
+        """Whether an operator ever asked for it."""
+        return job.job in self._requeues
+
     # ---- what the queue has surely heard
 
     def reported_surely(self, run: Run, job: Job) -> bool:
@@ -251,6 +256,21 @@ class Causes:
     def failed_surely(self, run: Run, job: Job) -> bool:
         """A failure that the queue must have counted as an attempt."""
         return run.failed and self.reported_surely(run, job)
+
+    def crashed_surely(self, run: Run, job: Job) -> bool:
+        """Its spec ended its process, nothing else can have, and its supervisor lived to see it."""
+        if run.outcome != "exit" or job.spec.kind not in FATAL or self.history.canary.losses:
+            return False
+        life, until = self.life(run.worker, run.life), run.end_hi + ns(self.promise.report_s)
+        if life and min(life.killed, life.exit_hi, life.told_to_stop) <= until:
+            return False
+        by_us = any(t <= run.end_hi for t in self._kills.get((run.worker, run.pid), ()))
+        return not by_us and not self.cut_in(run, self.grant_lo(run), until)
+
+    def attempts_surely(self, job: Job) -> int:
+        """Attempts that the queue must have counted."""
+        costs = self.promise.kill_costs_an_attempt
+        return sum(self.failed_surely(run, job) or (costs and self.crashed_surely(run, job)) for run in job.runs)
 
     def failures_most(self, job: Job) -> int:
         """As many failures as a queue may have counted, whatever it counts: seen, unreported, hidden."""

@@ -62,10 +62,11 @@ class Rest:
     def free_slot(self) -> bool:
         """Whether a worker was alive, awake, and ran fewer bodies than it may, all the quiet time long."""
         since = self.read_at - self.quiet_ns
+        slots = min(self.scenario.workers.slots, self.promise.slots)
         for worker, lives in self.history.lives.items():
             alive = [life for life in lives if life.born <= since and life.exit_hi >= self.read_at]
             awake = not any(lo < self.read_at and hi > since for lo, hi in self.causes.cuts(worker))
-            if alive and awake and self.open_by_worker.get(worker, 0) < max(self.scenario.workers.slots, 1):
+            if alive and awake and self.open_by_worker.get(worker, 0) < slots:
                 return True
         return False
 

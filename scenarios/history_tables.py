@@ -119,9 +119,9 @@ def jobs(events: pl.DataFrame, run_table: pl.DataFrame) -> pl.DataFrame:
         .with_columns(
             outcome=pl.col("answer").fill_null("unknown"),
             answered=pl.col("answered").fill_null(FOREVER),
-            n_runs=pl.col("n_runs").fill_null(0),
-            n_failed=pl.col("n_failed").fill_null(0),
-            n_ok=pl.col("n_ok").fill_null(0),
+            n_runs=pl.col("n_runs").fill_null(0).cast(pl.Int64),
+            n_failed=pl.col("n_failed").fill_null(0).cast(pl.Int64),
+            n_ok=pl.col("n_ok").fill_null(0).cast(pl.Int64),
             plain=pl.col("plain").fill_null(value=True),
             kind=pl.col("spec").struct.field("kind"),
             times=pl.col("spec").struct.field("times").fill_null(0),

@@ -53,6 +53,7 @@ class Metrics:
             *self.availability(),
             self.unknown_share(),
             self.generator_lag(),
+            self.dead_letter_age(),
             Metric(name="retries", value=self._retries(), unit="jobs", n=self.history.runs.height),
             Metric(name="runs", value=self.history.runs.height, unit="jobs", n=self.history.runs.height),
         )
@@ -97,6 +98,13 @@ class Metrics:
         n = self.jobs.height
         unknown = self.jobs.filter(pl.col("outcome") == "unknown").height
         return Metric(name="unknown_share", value=unknown / n if n else None, unit="ratio", n=n)
+
+    def dead_letter_age(self) -> Metric:
+        """How long the oldest dead letter had lain unresolved when the states were read."""
+        dead = self.jobs.filter(pl.col("state").fill_null("") == "dead")
+        since = dead.select(pl.coalesce("last_end", "invoked").clip(upper_bound=self.stopped).min()).item()
+        value = None if since is None else s(self.stopped - since)
+        return Metric(name="dead_letter_age", value=value, unit="s", n=dead.height)
 
     def _retries(self) -> int:
         return int(self.jobs.select((pl.col("n_runs") - 1).clip(0).sum()).item() or 0)
@@ -233,6 +241,7 @@ def _timed(history: "History", promise: Promise, scenario: "Scenario") -> pl.Dat
     time = pl.when(pl.col("done") >= FOREVER).then(FOREVER).otherwise(pl.col("done") - pl.col("intended"))
     return (
         history.jobs.lazy()
+        .filter(pl.col("invoked") >= history.begin)  # what warmed the system up is no load
         .with_columns(can_succeed=able, done=pl.col("first_ok_end").fill_null(FOREVER))
         .with_columns(time=time)
         .with_columns(own_time=pl.col("time") - own)

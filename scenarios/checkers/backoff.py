@@ -1,0 +1,132 @@
+"""The delay between two attempts: shorter than the policy's least, longer than its most on a free worker, or without its jitter."""
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+from stormproof_target import Promise
+
+from chaos.causes import Cause
+from scenarios.checkers import Finding, Judged
+from scenarios.checkers.gather import Gathered, told
+from scenarios.history_types import FOREVER, Job, Run, ns, s
+from scenarios.windows import disturbed
+
+if TYPE_CHECKING:
+    from scenarios.history import History
+    from scenarios.history_causes import Causes
+    from scenarios.scenario import Scenario
+
+CLOCK_SLACK_NS: Final = 5_000_000  # the server's clock against the monotonic one over a delay of seconds: 500 ppm and rounding
+JITTER_DISTANCE_MIN: Final = 0.33
+JITTER_CHANCE_MAX: Final = 1e-9
+JITTER_SAMPLES_MIN: Final = 100
+
+
+def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
+    """Examined: pairs of a failure and the run that it caused. A pair with another cause too is explained, and says nothing."""
+    causes = history.causes(promise, scenario.policy)
+    tally = Gathered()
+    jittered: list[tuple[int, int, int]] = []
+    retried = history.jobs.filter((pl.col("n_failed") > 0) & (pl.col("n_runs") > 1))
+    quiet = disturbed(history, ns(promise.recovery_s))
+    slots = _Slots(history, min(scenario.workers.slots, promise.slots)) if retried.height else None
+    for job in history.stories(retried["job"]):
+        for index, (a, b) in enumerate(job.pairs, start=1):
+            if not a.failed:
+                continue
+            tally.examined += 1
+            if causes.repeat(a, b, job) != {Cause.FAILED} or not causes.failed_surely(a, job):
+                tally.explained += 1
+                continue
+            bounds = _bounds(job, causes, index)
+            waited = b.start - a.end_lo
+            in_calm = not any(lo <= b.start and hi >= a.start for lo, hi in quiet)
+            if waited + CLOCK_SLACK_NS < bounds[0]:
+                tally.findings.append(_finding("retried too early", job, a, b, bounds, history))
+            elif in_calm and slots and _too_late(a, b, bounds, promise, slots):
+                tally.findings.append(_finding("retried too late", job, a, b, bounds, history))
+            if in_calm and index == sum(causes.failed_surely(run, job) for run in job.runs[:index]):
+                jittered.append((waited, *bounds))
+    lopsided = _without_jitter(jittered, ns(promise.start_gap_s) + ns(promise.sweep_s), history, scenario)
+    if lopsided:
+        tally.findings.append(lopsided)
+    return tally.judged()
+
+
+def _bounds(job: Job, causes: "Causes", index: int) -> tuple[int, int]:
+    """Least and most in ns over every number of failures that the queue may have counted before the pair."""
+    surely = max(sum(causes.failed_surely(run, job) for run in job.runs[:index]), 1)
+    most = max(index, min(index + causes.hidden(job), causes.policy.max_attempts))
+    each = [causes.policy.backoff.bounds_s(k) for k in range(surely, max(most, surely) + 1)]
+    return ns(min(low for low, _ in each)), ns(max(high for _, high in each))
+
+
+def _too_late(a: Run, b: Run, bounds: tuple[int, int], promise: Promise, slots: "_Slots") -> bool:
+    """A backlog delays lawfully, and so does a batch in hand: only a slot that was surely free accuses."""
+    limit = bounds[1] + ns(promise.start_gap_s) + ns(promise.sweep_s)
+    late = b.start - a.end_hi > limit and promise.prefetch == 1
+    return late and slots.free_between(a.end_hi + bounds[1], b.start)
+
+
+def _finding(anomaly: str, job: Job, a: Run, b: Run, bounds: tuple[int, int], history: "History") -> Finding:
+    return Finding(
+        anomaly=anomaly,
+        job=job.job,
+        at_ns=b.start,
+        says=(
+            f"Job {job.job} was retried {s(b.start - a.end_lo):.3f} s after {told(a, history.begin)}; the policy's backoff is"
+            f" {s(bounds[0]):.3f} s to {s(bounds[1]):.3f} s."
+        ),
+        runs=(a.run, b.run),
+        clause="backoff",
+    )
+
+
+class _Slots:
+    """Whether a slot was surely free: fewer runs were open at the begin, or started later, than there are slots."""
+
+    def __init__(self, history: "History", slots: int) -> None:
+        self.starts = history.runs["start"].sort()
+        self.ends = history.runs["end_hi"].sort()
+        self.lives = [life for lives in history.lives.values() for life in lives]
+        self.slots = slots
+
+    def free_between(self, lo: int, hi: int) -> bool:
+        alive = sum(self.slots for life in self.lives if life.born <= lo and min(life.exit_lo, FOREVER) >= hi)
+        begun_by_hi = self.starts.search_sorted(hi, side="left")
+        ended_by_lo = self.ends.search_sorted(lo, side="left")
+        return int(begun_by_hi) - int(ended_by_lo) < alive
+
+
+def _without_jitter(
+    samples: list[tuple[int, int, int]], noise: int, history: "History", scenario: "Scenario"
+) -> Finding | None:
+    """Distance of the delays' distribution from the uniform one that ``full`` and ``equal`` jitter promise.
+
+    A delay is seen late by up to ``noise``, so its true share of the range lies in an interval, and the distance that
+    counts is the least over all of them. Its chance under true jitter is bounded by Dvoretzky-Kiefer-Wolfowitz.
+    """
+    wide = [(waited, low, high) for waited, low, high in samples if high >= ns(1.0) and high > low]
+    n = len(wide)
+    if n < JITTER_SAMPLES_MIN or history.faults or scenario.policy.backoff.jitter == "none":
+        return None
+    seen = sorted((waited - low) / (high - low) for waited, low, high in wide)
+    earliest = sorted((waited - noise - low) / (high - low) for waited, low, high in wide)
+    distance = max(
+        max(rank / n - at_most, at_least - (rank - 1) / n)
+        for rank, (at_least, at_most) in enumerate(zip(earliest, seen, strict=True), start=1)
+    )
+    chance = min(1.0, 2 * math.exp(-2 * n * distance * distance)) if distance > 0 else 1.0
+    if distance < JITTER_DISTANCE_MIN or chance >= JITTER_CHANCE_MAX:
+        return None
+    return Finding(
+        anomaly="no jitter",
+        job=None,
+        at_ns=history.begin,
+        says=(
+            f"The delays of {n} retries are not spread as {scenario.policy.backoff.jitter} jitter spreads them: their distribution is"
+            f" {distance:.2f} away from it (chance below {chance:.0e})."
+        ),
+        clause="backoff",
+    )

@@ -1,0 +1,112 @@
+"""A job that must be a dead letter and is none, one that is and must not be, or one that does not say truly why."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+from stormproof_target import Promise
+
+from scenarios.checkers import Finding, Judged
+from scenarios.checkers.gather import Gathered, told
+from scenarios.history_rest import Rest
+from scenarios.history_types import Job, s
+
+if TYPE_CHECKING:
+    from scenarios.history import History
+    from scenarios.history_causes import Causes
+    from scenarios.scenario import Scenario
+
+NEVER_SENT: Final = frozenset({"unsupported", "unserialisable"})
+
+
+def dead_letters(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
+    """Examined: dead letters, and jobs that ran without ever ending well. Explained: those that may be either.
+
+    Must: the attempts (or crashes) that the queue surely counted reach the limit. Must not: even with all that may have been
+    hidden no limit is reached, or a run ended well and nothing kept the queue from hearing of it.
+    """
+    jobs = history.jobs
+    dead = pl.col("state").fill_null("") == "dead"
+    tally = Gathered()
+    causes, reasons = history.causes(promise, scenario.policy), jobs.filter(dead & (pl.col("reason") != "")).height
+    rest = Rest(causes, scenario)
+    for job in history.stories(jobs.filter(dead | ((pl.col("n_runs") > 0) & (pl.col("n_ok") == 0)))["job"]):
+        if not job.state:
+            tally.undecided += 1
+            continue
+        must = _must(job, causes)
+        tally.examined += 1
+        if job.state != "dead":
+            if must and job.outcome != "rejected" and rest.settled(job) and not causes.requeued(job):
+                tally.findings.append(_missing(job, must, rest, history))
+            else:
+                tally.explained += 1
+            continue
+        problems = list(_wrong(job, causes, says_why=reasons > 0))
+        tally.findings += [_finding(job, anomaly, says, history) for anomaly, says in problems]
+        tally.explained += not must and not problems
+    return tally.judged()
+
+
+def _must(job: Job, causes: "Causes") -> str:
+    """Why it must be a dead letter ('' : it need not)."""
+    attempts, most = causes.attempts_surely(job), causes.policy.max_attempts
+    if attempts >= most:
+        return f"its {most} attempts failed"
+    crashes, bound = sum(causes.crashed_surely(run, job) for run in job.runs), causes.promise.max_crashes
+    if bound is not None and crashes > bound:
+        return f"it ended its process {crashes} times, where {bound} are allowed"
+    return ""
+
+
+def _wrong(job: Job, causes: "Causes", *, says_why: bool) -> Iterator[tuple[str, str]]:
+    policy, promise = causes.policy, causes.promise
+    twice = sorted({key for key in job.found_in if job.found_in.count(key) > 1})
+    if twice:
+        yield "listed twice", f"stands more than once in {', '.join(twice)}"
+    if causes.history.canary.losses or causes.requeued(job):
+        return
+    good = [run for run in job.runs if run.outcome == "ok" and causes.reported_surely(run, job)]
+    if good:
+        yield "dead although done", f"is a dead letter, although {told(good[-1], causes.history.begin)}"
+        return
+    crashes, stalls = causes.crashes_most(job), causes.stalls_most(job)
+    crashed = promise.max_crashes is not None and crashes >= promise.max_crashes
+    stalled = promise.max_stalls is not None and stalls >= promise.max_stalls
+    failures = causes.failures_most(job)
+    if failures < policy.max_attempts and not crashed and not stalled:
+        yield "dead too early", (
+            f"is a dead letter after at most {failures} of {policy.max_attempts} attempts, {crashes} crashes and {stalls} ended leases"
+        )
+    timed_out = any(run.outcome == "timeout" or causes.may_be_timed_out(run) for run in job.runs) or causes.hidden(job)
+    lies = {"crashed": not crashed, "stalled": not stalled, "timeout": not timed_out}
+    if lies.get(job.reason) or job.reason in NEVER_SENT:
+        yield "wrong reason", f"is a dead letter because {job.reason}, which its runs do not bear out"
+    if says_why and not job.reason:
+        yield "no reason", "is a dead letter that does not say why"
+    if job.told_attempts is not None:
+        low, high = min(causes.attempts_surely(job), policy.max_attempts), len(job.runs) + causes.hidden(job)
+        if not low <= job.told_attempts <= high:
+            yield "wrong history", f"is a dead letter that tells of {job.told_attempts} attempts, where {low} to {high} were made"
+
+
+def _missing(job: Job, must: str, rest: Rest, history: "History") -> Finding:
+    where = f"lies in {', '.join(job.found_in)} ({job.state})" if job.found_in else "is nowhere"
+    return _finding(
+        job,
+        "dead letter missing",
+        f"must be a dead letter, since {must}; {s(rest.quiet_ns):.1f} s after the last event it {where}",
+        history,
+    )
+
+
+def _finding(job: Job, anomaly: str, says: str, history: "History") -> Finding:
+    last = job.runs[-1] if job.runs else None
+    return Finding(
+        anomaly=anomaly,
+        job=job.job,
+        at_ns=last.end_lo if last else job.state_at,
+        says=f"Job {job.job} {says}" + (f". Its last was {told(last, history.begin)}." if last else "."),
+        runs=tuple(run.run for run in job.runs),
+        clause="dead_letters",
+    )

@@ -1,0 +1,98 @@
+"""Two bodies of one job at once although the first one's lease can't have ended; a worker that did not fence itself."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+from stormproof_target import Promise
+
+from chaos.causes import Cause
+from scenarios.checkers import Finding, Judged
+from scenarios.checkers.gather import Gathered, told
+from scenarios.checkers.rejected import causes_rejected
+from scenarios.history_types import FOREVER, Run, ns, s
+
+if TYPE_CHECKING:
+    from scenarios.history import History
+    from scenarios.history_causes import Causes
+    from scenarios.scenario import Scenario
+
+LAWFUL: Final = frozenset({Cause.LEASE_ENDED, Cause.STORE_LOSS, Cause.LOST_REPLY})
+BLOCKING: Final = frozenset({"cut", "store_down"})
+
+
+def overlap(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
+    """Examined: jobs that ran. Explained: overlaps after a lease may have ended, the store lost writes, or a reply was lost.
+
+    Where the queue promises self-fencing, also runs that went on for longer than a lease after their worker was cut off.
+    """
+    jobs = history.jobs
+    tally = Gathered(examined=jobs.select((pl.col("n_runs") > 0).sum()).item())
+    causes = history.causes(promise, scenario.policy)
+    for job in history.stories(jobs.filter((pl.col("n_runs") > 1) & ~pl.col("plain"))["job"]):
+        for a, b in job.pairs:
+            if max(a.start, b.start) >= min(a.end_lo, b.end_lo):
+                continue
+            found = causes.of(a, b, job)
+            if not (a.fence and b.fence):
+                found |= causes.of(b, a, job)
+            if found & LAWFUL:
+                tally.explained += 1
+                continue
+            both_s = s(min(a.end_lo, b.end_lo) - max(a.start, b.start))
+            tally.findings.append(
+                Finding(
+                    anomaly="ran at the same time",
+                    job=job.job,
+                    at_ns=max(a.start, b.start),
+                    says=f"Job {job.job} ran twice at once for {both_s:.3f} s: {told(a, history.begin)} and {told(b, history.begin)}.",
+                    runs=(a.run, b.run),
+                    causes_rejected=causes_rejected(causes, a, b, job),
+                    clause="lease",
+                )
+            )
+    if promise.self_fencing:
+        tally.findings += _unfenced(history, causes)
+    return tally.judged()
+
+
+def _unfenced(history: "History", causes: "Causes") -> Iterator[Finding]:
+    """Only a cut that surely blocked counts here: from its injection to its heal, no longer than a fault that fired."""
+    lease = ns(causes.promise.lease_s)
+    for span in history.faults:
+        until = min(span.healed, history.end)
+        if span.effect not in BLOCKING or not span.fired or until - span.inject < lease:
+            continue
+        limit = span.inject + lease
+        outlived = history.runs.filter((pl.col("start") <= span.inject) & (pl.col("end_lo") > limit))
+        for job in history.stories(outlived["job"]):
+            for run in job.runs:
+                if run.start <= span.inject and run.end_lo > limit and _surely_hit(span.workers, span.effect, run):
+                    if _could_not_act(causes, run, span.inject, limit):
+                        continue
+                    yield Finding(
+                        anomaly="did not fence itself",
+                        job=job.job,
+                        at_ns=limit,
+                        says=(
+                            f"{told(run, history.begin).capitalize()} went on for {s(run.end_lo - span.inject):.3f} s after {span.kind}"
+                            f" had cut its worker off; its lease of {causes.promise.lease_s:g} s had ended by then."
+                        ),
+                        runs=(run.run,),
+                        clause="self_fencing",
+                    )
+
+
+def _surely_hit(workers: frozenset[str], effect: str, run: Run) -> bool:
+    return effect == "store_down" or run.worker in workers
+
+
+def _could_not_act(causes: "Causes", run: Run, lo: int, hi: int) -> bool:
+    """A frozen or stalled worker fences itself when it wakes; a dead supervisor does not (its slots end with it)."""
+    history = causes.history
+    if any(stall.lo < hi and stall.hi > lo and stall.worker in {run.worker, "host"} for stall in history.stalls):
+        return True
+    if any(sent.worker == run.worker and sent.name == "STOP" and sent.t < hi for sent in history.signals):
+        return True
+    life = causes.life(run.worker, run.life)
+    return bool(life and min(life.killed, life.exit_hi) < min(hi, FOREVER))

@@ -1,0 +1,92 @@
+"""Every checker by name: what it looks at, which clause it holds the target to, and when a workload needs it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from stormproof_target import Promise
+
+from scenarios.checkers import Checker
+from scenarios.checkers.attempts import attempts
+from scenarios.checkers.backoff import backoff
+from scenarios.checkers.dead_letters import dead_letters
+from scenarios.checkers.duplicates import duplicates
+from scenarios.checkers.lost import lost
+from scenarios.checkers.overlap import overlap
+from scenarios.checkers.phantom import phantom
+from scenarios.checkers.states import states
+from scenarios.checkers.timeouts import timeouts
+from scenarios.checkers.unknown import unknown
+
+if TYPE_CHECKING:
+    from scenarios.scenario import Scenario
+
+
+def _always(scenario: "Scenario") -> bool:
+    del scenario
+    return True
+
+
+def _never(scenario: "Scenario") -> bool:
+    del scenario
+    return False
+
+
+def _jobs_fail(scenario: "Scenario") -> bool:
+    return any(spec.kind != "succeed" for spec in scenario.load.jobs)
+
+
+def _jobs_are_retried(scenario: "Scenario") -> bool:
+    return scenario.policy.max_attempts > 1 and any(spec.kind == "fail" for spec in scenario.load.jobs)
+
+
+def _jobs_end_dead(scenario: "Scenario") -> bool:
+    return any(not spec.can_succeed(scenario.policy.max_attempts) for spec in scenario.load.jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A checker. ``needed``: the workload needs it, so that nothing examined is inconclusive and not just not applicable.
+
+    ``clause`` is the one that its findings break. ``abilities``: one of them must be the target's ('' : none is needed).
+    """
+
+    check: Checker
+    looks_at: str
+    needed: Callable[["Scenario"], bool]
+    clause: str
+    abilities: tuple[str, ...] = ()
+
+
+CHECKERS: Final[Mapping[str, Registered]] = {
+    "lost": Registered(lost, "acknowledged jobs that are nowhere, or lie while workers are free", _always, "delivery"),
+    "duplicates": Registered(duplicates, "jobs that ran again without a cause", _always, "delivery"),
+    "dead_letters": Registered(
+        dead_letters, "jobs that must be dead letters, or must not", _jobs_end_dead, "dead_letters", ("dead_letters",)
+    ),
+    "attempts": Registered(attempts, "jobs run too often, or given up early", _jobs_fail, "max_attempts", ("retries",)),
+    "overlap": Registered(overlap, "two bodies of one job at once under a lease", _always, "lease"),
+    "timeouts": Registered(
+        timeouts, "bodies ended too late, too early, or for no reason", _always, "timeout", ("soft_timeout", "hard_timeout")
+    ),
+    "backoff": Registered(
+        backoff, "delays between attempts, and their spread", _jobs_are_retried, "backoff", ("backoff",)
+    ),
+    "phantom": Registered(phantom, "runs of what nobody enqueued, or of other arguments", _always, "delivery"),
+    "states": Registered(states, "what the keys say of a job, against its runs", _always, "states"),
+    "unknown": Registered(unknown, "enqueues of unknown outcome in calm time", _never, "delivery"),
+}
+
+STANDS_IN: Final[Mapping[str, tuple[str, ...]]] = {
+    "lease": ("lease", "lease_s", "delivery"),
+    "self_fencing": ("self_fencing", "lease", "lease_s"),
+    "dead_letters": ("dead_letters", "delivery"),
+    "states": ("states", "delivery"),
+    "timeout": ("timeout", "timeout_s"),
+}
+"""Under which names a target may have declared a clause; the last ones are broader promises that include it."""
+
+
+def clause_of(promise: Promise, clause: str) -> str:
+    """The name under which the target promises this ('' : it does not, so it can't break it)."""
+    return next((name for name in STANDS_IN.get(clause, (clause,)) if name in promise.sources), "")

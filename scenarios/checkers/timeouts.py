@@ -1,0 +1,127 @@
+"""A body that ran longer than its timeout allows, one that was ended before it, or a process that ended for no reason at all."""
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+from stormproof_target import Promise
+from stormproof_target.spec import FATAL
+
+from scenarios.checkers import Finding, Judged
+from scenarios.checkers.gather import Gathered, told
+from scenarios.history_causes import overlap_ns
+from scenarios.history_faults import HOST, freezes
+from scenarios.history_types import FOREVER, Job, Run, ns, s
+
+if TYPE_CHECKING:
+    from scenarios.history import History
+    from scenarios.history_causes import Causes
+    from scenarios.scenario import Scenario
+
+TIMER_SLACK_NS: Final = ns(0.25)
+"""What a timer, a signal and a last line may take on a busy machine before anything is called a stall."""
+DEAF: Final = frozenset({"hang_c", "ignore_sigterm"})
+
+
+def timeouts(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
+    """Examined: runs. Explained: those that were too long while frozen, starved, or without a supervisor to end them."""
+    policy = scenario.policy
+    runs = history.runs
+    limit = ns(policy.timeout_s) + ns(policy.grace_s) + TIMER_SLACK_NS
+    long = (pl.col("end_lo") - pl.col("start")) > limit
+    tally = Gathered(examined=runs.height)
+    ended = pl.col("outcome").is_in(["timeout", "exit"])
+    causes = history.causes(promise, policy)
+    for job in history.stories(runs.filter(long | ended)["job"]):
+        for run in job.runs:
+            verdict = _too_long(run, job, causes, limit) or _too_short(run, job, causes)
+            if isinstance(verdict, Finding):
+                tally.findings.append(verdict)
+            elif verdict:
+                tally.explained += 1
+    return tally.judged()
+
+
+def _too_long(run: Run, job: Job, causes: "Causes", limit: int) -> Finding | str:
+    lasted = run.end_lo - run.start
+    if lasted <= limit:
+        return ""
+    history = causes.history
+    if job.spec.kind in DEAF and not history.can("hard_timeout"):
+        return "the target does not promise to end such a body"
+    life = causes.life(run.worker, run.life)
+    if life and min(life.killed, life.exit_hi) < run.start + limit:
+        return "nobody was left to end it"
+    if lasted - _stopped(run, history) <= limit:
+        return "stopped or starved"
+    policy = causes.policy
+    return Finding(
+        anomaly="ran past its timeout",
+        job=job.job,
+        at_ns=run.start + limit,
+        says=(
+            f"{told(run, history.begin).capitalize()} of job {job.job} ran for {s(lasted):.3f} s; its timeout is"
+            f" {policy.timeout_s:g} s with {policy.grace_s:g} s of grace."
+        ),
+        runs=(run.run,),
+        causes_rejected=(f"No stall: it was stopped or starved for {s(_stopped(run, history)):.3f} s of that.",),
+        clause="timeout",
+    )
+
+
+def _stopped(run: Run, history: "History") -> int:
+    window = run.start, run.end_lo
+    found = list(freezes(history.signals).get(run.worker, []))
+    found += [(stall.lo, stall.hi) for stall in history.stalls if stall.worker in {run.worker, HOST}]
+    return sum(overlap_ns(window, each) for each in found)
+
+
+def _too_short(run: Run, job: Job, causes: "Causes") -> Finding | str:
+    if run.end_hi - causes.grant_lo(run) >= ns(causes.policy.timeout_s):
+        return ""
+    zero = causes.history.begin
+    if run.outcome == "timeout":
+        return Finding(
+            anomaly="timed out too early",
+            job=job.job,
+            at_ns=run.end_lo,
+            says=(
+                f"{told(run, zero).capitalize()} of job {job.job} was timed out after {s(run.end_hi - run.start):.3f} s; its timeout"
+                f" is {causes.policy.timeout_s:g} s."
+            ),
+            runs=(run.run,),
+            clause="timeout",
+        )
+    if run.outcome != "exit":
+        return ""
+    excuse = _excuse(run, job, causes)
+    if excuse:
+        return excuse
+    return Finding(
+        anomaly="process ended",
+        job=job.job,
+        at_ns=run.end_hi,
+        says=f"{told(run, zero).capitalize()} of job {job.job}: nothing had ended that process, and its timeout was not due.",
+        runs=(run.run,),
+        causes_rejected=(
+            f"No kill: neither pid {run.pid} nor its supervisor was sent a signal or had ended.",
+            f"No cut: {run.worker} could reach the store, so it had no reason to fence itself.",
+            f"Not the spec: {job.spec.to_json()} does not end its process.",
+        ),
+        clause="timeout",
+    )
+
+
+def _excuse(run: Run, job: Job, causes: "Causes") -> str:
+    """Why its process may have ended; every doubt is one."""
+    life = causes.life(run.worker, run.life)
+    if job.spec.kind in FATAL:
+        return "its spec"
+    if len([death for death in causes.deaths(run) if death.lo <= run.end_hi]) > 1:
+        return "killed"
+    if life and min(life.killed, life.exit_hi, life.told_to_stop) <= run.end_hi:
+        return "its supervisor was killed, ended, or told to stop"
+    if causes.cut_in(run, causes.grant_lo(run), run.end_hi):
+        return "it may have fenced itself"
+    if run.end_lo <= run.start and run.end_hi - run.start > TIMER_SLACK_NS:
+        return "it was gone before anybody could look"
+    return "" if run.end_hi < FOREVER else "nobody saw its end"

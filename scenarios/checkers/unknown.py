@@ -1,0 +1,41 @@
+"""An enqueue whose outcome nobody knows although nothing was broken: a client that can't say what it did."""
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+from stormproof_target import Promise
+
+from scenarios.checkers import Finding, Judged
+from scenarios.checkers.gather import Gathered
+from scenarios.history_faults import PRODUCER
+from scenarios.history_types import ns, s
+from scenarios.windows import calm, disturbed
+
+if TYPE_CHECKING:
+    from scenarios.history import History
+    from scenarios.scenario import Scenario
+
+
+def unknown(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
+    """Examined: enqueues that met no fault from their invocation to their answer. A producer that was killed answers nothing."""
+    after = max(ns(promise.recovery_s), ns(promise.reconnect_s))
+    intervals = disturbed(history, after)
+    intervals += [(sent.t, history.end) for sent in history.signals if sent.worker == PRODUCER]
+    until = pl.min_horizontal(pl.col("answered"), pl.lit(history.looked_at), pl.lit(history.end))
+    in_calm = history.jobs.filter(calm(pl.col("invoked"), until, intervals))
+    tally = Gathered(examined=in_calm.height)
+    asked_late = until - pl.col("invoked") <= ns(scenario.enqueue_deadline_s)
+    silent = pl.col("answered") > history.end
+    for row in in_calm.filter((pl.col("outcome") == "unknown") & ~(silent & asked_late)).iter_rows(named=True):
+        tally.findings.append(
+            Finding(
+                anomaly="unknown in calm time",
+                job=row["job"],
+                at_ns=row["invoked"],
+                says=(
+                    f"Nobody knows whether the enqueue of {row['job']} at {s(row['invoked'] - history.begin):.3f} s took effect, although"
+                    " nothing was broken at the time."
+                ),
+            )
+        )
+    return tally.judged()

@@ -1,0 +1,1 @@
+"""Tests of scenarios: history, checkers, metrics, situations."""

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Final, Literal, Protocol
 
 from stormproof_target import JobSpec
@@ -60,18 +61,13 @@ class Wanted:
         """The load. Raises ``ArrivalsError``."""
         return profile(self.arrivals, for_s=self.for_s, jobs=JOBS)
 
-    def argv(self, program: Sequence[str], socket: Path, out: Path) -> list[str]:
-        """The runner's command line."""
-        options = {"socket": socket, "target": self.target, "fault": self.fault, "for": self.for_s, "out": out}
-        return [*program, "serve-load", *(part for key, value in options.items() for part in (f"--{key}", str(value)))]
-
 
 class LoadRun:
     """One run, conducted by a thread of its own from ``start`` on."""
 
-    def __init__(self, wanted: Wanted, *, program: Sequence[str], socket: Path, out: Path, report: Report) -> None:
+    def __init__(self, wanted: Wanted, *, program: Sequence[str], out: Path, report: Report) -> None:
         """``program`` is how ``stormproof`` is called; ``out`` the folder of its campaigns, made if absent."""
-        self.wanted, self._program, self._socket, self._out, self._report = wanted, program, socket, out, report
+        self.wanted, self._program, self._out, self._report = wanted, program, out, report
         self.phase: Phase = "starting"
         self.verdict: Verdict | None = None
         self._generator: Generator | None = None
@@ -137,14 +133,28 @@ class LoadRun:
     def _run(self) -> Verdict:
         load = self.wanted.plan()
         self._out.mkdir(parents=True, exist_ok=True)
-        argv = self.wanted.argv(self._program, self._socket, self._out)
-        with RunnerProcess(argv, self._out / "serve-load.log") as runner:
+        with (
+            TemporaryDirectory(prefix="stormproof-") as folder,  # a socket's path must be short
+            RunnerProcess(self._argv(Path(folder) / "producer"), self._out / "serve-load.log") as runner,
+        ):
             ready = self._ready(runner)
             tail = LedgerTail(ready.ledger)
             issued = self._load(runner, ready, load, tail)
             self.phase = "judging"
             runner.load_ended(issued)
             return self._verdict(runner, tail)
+
+    def _argv(self, socket: Path) -> list[str]:
+        wanted = self.wanted
+        options = {
+            "socket": socket,
+            "target": wanted.target,
+            "fault": wanted.fault,
+            "for": wanted.for_s,
+            "out": self._out,
+        }
+        parts = (part for key, value in options.items() for part in (f"--{key}", str(value)))
+        return [*self._program, "serve-load", *parts]
 
     def _ready(self, runner: RunnerProcess) -> Ready:
         LOG.info("starting environment, producers and workers of target %s", self.wanted.target)

@@ -135,14 +135,17 @@ def _add_verdict_tab(web_ui: WebUI) -> None:
 class PlannedUser(User):
     """Takes one arrival after another, and sends each when it is due."""
 
+    host = "stormproof"  # Locust asks for one, though what is loaded is the target
     wait_time = constant(0)
 
     @task
     def arrival(self) -> None:
-        """Send the next one."""
+        """Send the next one; when there is none any more, stay until Locust ends the run."""
         run = SESSION.last
-        if run is None or not run.send_next():
+        if run is None:
             raise StopUser
+        if not run.send_next():
+            run.wait(JUDGE_S)
 
 
 class UntilJudged(LoadTestShape):

@@ -1,0 +1,97 @@
+"""What a slot is doing, in a page of memory that its supervisor reads even after the slot was killed.
+
+No message per job, and nothing to lose: the supervisor learns from it what to renew, when to kill, and whether a dead
+slot had a body running. A checksum tells a record that its writer had no time to finish.
+"""
+
+import enum
+import mmap
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+SIZE: Final = 4096
+_HEAD: Final = struct.Struct("<II")  # checksum and length of what follows
+_BODY: Final = struct.Struct("<BQQQQIQHH")
+_STOP: Final = SIZE - 1
+
+
+class Phase(enum.IntEnum):
+    """STARTING: imports, connects, waits to be told to go. IDLE: claims or waits. RUNNING: the body runs.
+
+    REPORTING: the body has ended, and its outcome is offered until it is answered.
+    """
+
+    STARTING = 0
+    IDLE = 1
+    RUNNING = 2
+    REPORTING = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """``seq`` of the claim; times in ns of CLOCK_BOOTTIME: when the claim was sent, when the body began, when it is to be
+
+    killed. ``attempts_max`` and ``delay_us`` are what a failure of this run would be reported with.
+    """
+
+    phase: Phase = Phase.STARTING
+    seq: int = 0
+    sent_ns: int = 0
+    started_ns: int = 0
+    hard_ns: int = 0
+    attempts_max: int = 0
+    delay_us: int = 0
+    queue: str = ""
+    job: str = ""
+
+
+class Board:
+    """One page, shared by two processes; the slot writes records, the supervisor the stop flag."""
+
+    def __init__(self, fd: int) -> None:
+        self._page = mmap.mmap(fd, SIZE)
+
+    @classmethod
+    def create(cls) -> tuple["Board", int]:
+        """A new page and its file descriptor, which the caller hands to a slot and closes."""
+        fd = os.memfd_create("stormq-board", os.MFD_CLOEXEC)
+        os.truncate(fd, SIZE)
+        board = cls(fd)
+        board.write(Record())
+        return board, fd
+
+    def write(self, record: Record) -> None:
+        """Replace the record. Queue and job together may have 3,000 bytes."""
+        queue, job = record.queue.encode(), record.job.encode()
+        numbers = (record.phase, record.seq, record.sent_ns, record.started_ns, record.hard_ns)
+        more = (record.attempts_max, record.delay_us, len(queue), len(job))
+        body = _BODY.pack(*numbers, *more) + queue + job
+        self._page[: _HEAD.size + len(body)] = _HEAD.pack(zlib.crc32(body), len(body)) + body
+
+    def read(self) -> Record | None:
+        """The record; None if its writer is in the middle of it, or died there."""
+        for _ in range(3):
+            checksum, length = _HEAD.unpack_from(self._page, 0)
+            body = self._page[_HEAD.size : _HEAD.size + min(length, SIZE)]
+            if len(body) == length and zlib.crc32(body) == checksum:
+                *numbers, queue_length, job_length = _BODY.unpack_from(body, 0)
+                text = body[_BODY.size :].decode()
+                queue, job = text[:queue_length], text[queue_length : queue_length + job_length]
+                return Record(Phase(numbers[0]), *numbers[1:], queue, job)
+        return None
+
+    def ask_to_stop(self) -> None:
+        """Tell the slot to take no further job."""
+        self._page[_STOP] = 1
+
+    @property
+    def asked_to_stop(self) -> bool:
+        """Whether the slot is to take no further job."""
+        return self._page[_STOP] == 1
+
+    def close(self) -> None:
+        """Give the page back."""
+        self._page.close()

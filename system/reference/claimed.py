@@ -1,0 +1,81 @@
+"""A claim's reply as data, and what its job's own record and the worker's settings make of it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Final
+
+from .settings import Settings
+
+STOCK_TIMEOUT_MAX_S: Final = 30 * 86400.0  # what RQ's -1, "no timeout", becomes: everything has a limit
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A job that a slot holds. ``attempts`` failed before; ``delay_us`` is the pause if this run fails, too."""
+
+    queue: str
+    id: str
+    exec: str
+    fence: int
+    unsupported: str
+    data: bytes
+    attempts: int
+    attempts_max: int
+    timeout_s: float
+    result_ttl_s: int
+    delay_us: int
+
+
+def parse(reply: Sequence[Any], settings: Settings, rng: Random) -> Claimed:
+    """Read {claimed | replayed, queue, id, exec, fence, unsupported, fields...} as ``lua/claim.lua`` orders them."""
+    _, queue, job, exec_, fence, unsupported, data, _, not_after, attempts, *_, = reply[:10]
+    timeout, timeout_ms, result_ttl, attempts_max, retries_left, intervals = reply[13:19]
+    failed = _number(attempts, 0)
+    stock = not_after is None
+    if stock:
+        bound, delay_s = _stock_retry(failed, _number(retries_left, 0), intervals)
+    else:
+        bound = _number(attempts_max, settings.max_attempts)
+        delay_s = settings.backoff.delay_s(failed + 1, rng)
+    return Claimed(
+        queue=queue.decode(),
+        id=job.decode(),
+        exec=exec_.decode(),
+        fence=int(fence),
+        unsupported=unsupported.decode(),
+        data=data,
+        attempts=failed,
+        attempts_max=bound,
+        timeout_s=_timeout_s(timeout, timeout_ms, settings),
+        result_ttl_s=max(-1, _number(result_ttl, settings.result_ttl_s)),
+        delay_us=int(delay_s * 1e6),
+    )
+
+
+def _number(field: bytes | None, default: int) -> int:
+    try:
+        return int(field) if field else default
+    except ValueError:
+        return default
+
+
+def _timeout_s(timeout: bytes | None, timeout_ms: bytes | None, settings: Settings) -> float:
+    if timeout_ms:
+        return _number(timeout_ms, 0) / 1000 or settings.timeout_s
+    whole_s = _number(timeout, 0)
+    if whole_s < 0:
+        return STOCK_TIMEOUT_MAX_S
+    return float(whole_s) or settings.timeout_s
+
+
+def _stock_retry(failed: int, retries_left: int, intervals: bytes | None) -> tuple[int, float]:
+    """Attempts in all and the next delay, as RQ's ``Retry`` and ``Job.get_retry_interval`` have it."""
+    try:
+        delays = [float(each) for each in json.loads(intervals)] if intervals else []
+    except (ValueError, TypeError):
+        delays = []
+    if not delays:
+        return failed + retries_left + 1, 0.0
+    return failed + retries_left + 1, max(0.0, delays[min(max(len(delays) - retries_left, 0), len(delays) - 1)])

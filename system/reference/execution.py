@@ -1,0 +1,84 @@
+"""Runs one job's body and says how it ended. The soft timeout lives here; what kills does not."""
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import CoroutineType, FrameType
+from typing import Any, Final
+
+from .claimed import Claimed
+from .current import CurrentJob, set_current_job
+from .errors import SoftTimeout
+from .payload import Undecodable, decode_call, encode_result, encode_trace
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``kind``: '' for well, else as ``lua/fail.lua`` names it. ``text``: the encoded result, or the encoded trace."""
+
+    kind: str
+    text: str
+
+
+class _Alarm:
+    """Raises ``SoftTimeout`` in the body, and only there.
+
+    Between the last bytecode of the body and the disarming an alarm may still be handled: in the frame that called the
+    body. The body has ended well by then, so nothing is raised.
+    """
+
+    def __init__(self) -> None:
+        self.armed = False
+        self.timeout_s = 0.0
+
+    def install(self) -> None:
+        signal.signal(signal.SIGALRM, self._ring)
+
+    def _ring(self, _signal: int, frame: FrameType | None) -> None:
+        if self.armed and frame is not None and frame.f_code is not _call.__code__:
+            self.armed = False
+            raise SoftTimeout(f"the job passed its timeout of {self.timeout_s:g} s")
+
+
+ALARM: Final = _Alarm()
+
+
+def _call(body: Callable[[], Any], timeout_s: float) -> Any:
+    ALARM.timeout_s = timeout_s
+    signal.setitimer(signal.ITIMER_REAL, timeout_s)
+    ALARM.armed = True
+    try:
+        result = body()
+        if isinstance(result, CoroutineType):
+            import asyncio  # noqa: PLC0415  # 50 ms that a slot without coroutines need not pay
+
+            result = asyncio.run(result)
+        return result
+    finally:
+        ALARM.armed = False
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def run(job: Claimed) -> Outcome:
+    """Run the body of ``job`` in this thread, which must be the main one (signals)."""
+    if job.unsupported:
+        return Outcome("unsupported", encode_trace(f"not implemented: {job.unsupported}"))
+    try:
+        body = decode_call(job.data)
+    except Undecodable as error:
+        return Outcome("unserialisable", encode_trace(error))
+    if signal.getsignal(signal.SIGALRM) != ALARM._ring:  # noqa: SLF001  # an earlier job may have taken the signal
+        ALARM.install()
+    deadline_s = time.monotonic() + job.timeout_s
+    set_current_job(
+        CurrentJob(job.id, job.queue, job.attempts + 1, job.attempts_max, job.fence, job.exec, deadline_s)
+    )
+    try:
+        return Outcome("", encode_result(_call(body, job.timeout_s)))
+    except SoftTimeout as error:
+        return Outcome("timeout", encode_trace(error))
+    except BaseException as error:  # noqa: BLE001  # SystemExit in a job ends the job, not the slot
+        return Outcome("error", encode_trace(error))
+    finally:
+        set_current_job(None)

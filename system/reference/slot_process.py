@@ -1,0 +1,115 @@
+"""A slot as its supervisor sees it: spawned, told to go, read, killed, reaped."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Final
+
+from . import linux
+from .board import Board, Phase, Record
+from .settings import Settings
+from .wire import settings_to_json
+
+LOST: Final = "lost"
+FENCED: Final = "fenced"
+TIMED_OUT: Final = "timed out"
+ABORTED: Final = "aborted"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What every slot of a worker is told. ``overlay``: a folder of scripts, or ''."""
+
+    url: str
+    worker: str
+    queues: tuple[str, ...]
+    overlay: str
+    settings: Settings
+
+
+class SlotProcess:
+    """Spawn it from the main thread: the kernel ends a slot when the *thread* that spawned it ends."""
+
+    def __init__(self, plan: Plan, incarnation: str) -> None:
+        self.incarnation = incarnation
+        self.cause = ""  # why we killed it; '' while we have not
+        self.spawned_ns = linux.boottime_ns()
+        self.board, board_fd = Board.create()
+        reader, self._control = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "system.reference.slot", str(reader), str(board_fd), str(os.getpid())],
+                pass_fds=(reader, board_fd),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # so that a job's own children can be ended with it
+            )
+        finally:
+            os.close(reader)
+            os.close(board_fd)
+        self.pid = self._process.pid
+        self.pidfd = os.pidfd_open(self.pid)
+        self._last = Record()
+        self._tell(_config(plan, incarnation))
+
+    def go(self) -> None:
+        """Let it claim. Before, it is a warm spare: everything imported, waiting."""
+        self._tell("go\n")
+
+    def record(self) -> Record:
+        """What it is doing; the last that was read whole while it is in the middle of saying so."""
+        self._last = self.board.read() or self._last
+        return self._last
+
+    def ask_to_stop(self) -> None:
+        """No further job; a wait is ended at once."""
+        self.board.ask_to_stop()
+        linux.signal_process(self.pid, signal.SIGTERM)
+
+    def kill_if_running(self, seq: int, cause: str) -> bool:
+        """SIGKILL it and what its job started, if the body of claim ``seq`` still runs.
+
+        It is stopped first: a body that has ended meanwhile is spared, since its outcome counts.
+        """
+        linux.stop(self.pid)
+        record = self.board.read()
+        if record is None or record.seq != seq or record.phase is not Phase.RUNNING:
+            linux.signal_process(self.pid, signal.SIGCONT)
+            return False
+        self.kill(cause)
+        return True
+
+    def kill(self, cause: str) -> None:
+        """SIGKILL it and what its job started, whatever it does."""
+        self.cause = self.cause or cause
+        linux.kill_tree(self.pid)
+
+    def reap(self) -> tuple[int, Record | None]:
+        """After its pidfd became readable: its status, and what it was doing (None: about to say so, so no body ran)."""
+        linux.kill_leftovers(self.pid)
+        status = self._process.wait()
+        record = self.board.read()
+        os.close(self.pidfd)
+        with contextlib.suppress(OSError):
+            os.close(self._control)
+        self.board.close()
+        return status, record
+
+    def _tell(self, text: str) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it is dead, and its pidfd says so
+            os.write(self._control, text.encode())
+
+
+def _config(plan: Plan, incarnation: str) -> str:
+    data = {
+        "url": plan.url,
+        "worker": plan.worker,
+        "incarnation": incarnation,
+        "queues": plan.queues,
+        "overlay": plan.overlay,
+        "settings": settings_to_json(plan.settings),
+    }
+    return json.dumps(data) + "\n"

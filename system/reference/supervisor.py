@@ -1,0 +1,224 @@
+"""A worker's first process: it spawns slots, watches their deadlines, and takes over what they leave behind.
+
+It imports no user code and runs none. The main thread does what must happen in time (kill, fence, reap, spawn); Redis
+is spoken to by ``Upkeep``'s thread only.
+"""
+
+import logging
+import os
+import secrets
+import select
+import signal
+import time
+from pathlib import Path
+from random import Random
+from types import FrameType
+from typing import Final
+
+from . import linux, slot_process
+from .board import Phase, Record
+from .events import CRASHED, CRASHES, STALLED, STALLS
+from .keys import iso
+from .link import Link
+from .payload import encode_trace
+from .scripts import load
+from .slot_process import Plan, SlotProcess
+from .upkeep import Held, Upkeep
+
+TICK_MAX_S: Final = 0.25
+FAREWELL_S: Final = 2.0
+RESPAWN_FIRST_S: Final = 0.1
+RESPAWN_MAX_S: Final = 5.0
+log: Final = logging.getLogger("stormq.supervisor")
+
+
+class Supervisor:
+    """``run`` in the main thread."""
+
+    def __init__(self, plan: Plan) -> None:
+        linux.require_linux()
+        self.plan, self.settings = plan, plan.settings
+        self.token = secrets.token_hex(5)
+        self.count = 0
+        self.active: tuple[SlotProcess, ...] = ()  # replaced as a whole: the other thread reads it
+        self.spare: SlotProcess | None = None
+        self.stop_at_ns: int | None = None
+        self.signals = 0
+        self.respawn_at_ns = 0
+        self.respawn_pause_s = RESPAWN_FIRST_S
+        self.alarm_read, self.alarm_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self.scripts = load(Path(plan.overlay) if plan.overlay else None)
+        name = f"stormq:{plan.worker}:supervisor:{os.getpid()}"
+        self.upkeep = Upkeep(
+            Link(plan.url, name, self.scripts, self.settings.io_timeout_s),
+            self.scripts,
+            self.settings,
+            plan.worker,
+            plan.queues,
+            held=self._held,
+            changed=self._ring,
+            rng=Random(),  # noqa: S311  # spreads load, guards nothing
+        )
+        self.tick_s = min(TICK_MAX_S, self.settings.grace_s / 4, (self.settings.lease_s - self.settings.fence_after_s))
+
+    def run(self) -> int:
+        """Until asked to stop; returns the exit code."""
+        signal.set_wakeup_fd(self.alarm_write, warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_stop)
+        self.upkeep.start()
+        log.info("worker %s serves %s", self.plan.worker, ", ".join(self.plan.queues))
+        while self.stop_at_ns is None or self.active:
+            now_ns = linux.boottime_ns()
+            pause_s = self._judge(now_ns)  # before anything that could block: we may just have been thawed
+            self._replace(now_ns)
+            self._heed_stop(now_ns)
+            self._sleep(pause_s)
+        self.upkeep.stop(FAREWELL_S)
+        self.upkeep.join(FAREWELL_S + 2 * self.settings.io_timeout_s)
+        log.info("worker %s has stopped", self.plan.worker)
+        return 0
+
+    def _judge(self, now_ns: int) -> float:
+        """Kill what must not run on; returns the seconds until the next deadline that is known."""
+        next_ns = now_ns + int(self.tick_s * 1e9)
+        for slot in self.active:
+            record = slot.record()
+            if slot.cause or record.phase is not Phase.RUNNING:
+                continue
+            fence_ns = self._fence_ns(slot, record)
+            if (slot.incarnation, record.seq) in self.upkeep.lost:
+                self._kill(slot, record, slot_process.LOST)
+            elif now_ns >= record.hard_ns:
+                self._kill(slot, record, slot_process.TIMED_OUT)
+            elif now_ns >= fence_ns:
+                self._kill(slot, record, slot_process.FENCED)
+            else:
+                next_ns = min(next_ns, record.hard_ns, fence_ns)
+        return max(0.0, (next_ns - linux.boottime_ns()) / 1e9)
+
+    def _fence_ns(self, slot: SlotProcess, record: Record) -> int:
+        seq, sent_ns = self.upkeep.renewed.get(slot.incarnation, (0, 0))
+        renewed_ns = max(record.sent_ns, sent_ns if seq == record.seq else 0)
+        return renewed_ns + int(self.settings.fence_after_s * 1e9)
+
+    def _kill(self, slot: SlotProcess, record: Record, cause: str) -> None:
+        if slot.kill_if_running(record.seq, cause):
+            log.warning("slot %s killed with job %s: %s", slot.incarnation, record.job, cause)
+
+    def _held(self) -> list[Held]:
+        held = []
+        for slot in self.active:
+            record = slot.record()
+            if not slot.cause and record.phase in (Phase.RUNNING, Phase.REPORTING):
+                held.append(Held(slot.incarnation, record.seq, record.queue, record.job))
+        return held
+
+    def _sleep(self, pause_s: float) -> None:
+        poller = select.poll()
+        poller.register(self.alarm_read, select.POLLIN)
+        slots = {slot.pidfd: slot for slot in (*self.active, *((self.spare,) if self.spare else ()))}
+        for pidfd in slots:
+            poller.register(pidfd, select.POLLIN)
+        for fd, _ in poller.poll(pause_s * 1000 + 0.5):
+            if fd == self.alarm_read:
+                os.read(self.alarm_read, 4096)
+            else:
+                self._bury(slots[fd])
+
+    def _bury(self, slot: SlotProcess) -> None:
+        """Its process is gone: say what that means for the job it held."""
+        status, record = slot.reap()
+        if slot is self.spare:
+            self.spare = None
+        self.active = tuple(each for each in self.active if each is not slot)
+        self._pace(slot, record)
+        if record is not None and record.phase is Phase.RUNNING:
+            self._report_run(slot, record, status)
+        elif record is None or record.phase is not Phase.STARTING:
+            self._report_dead(slot, "", 1, "", "")
+
+    def _pace(self, slot: SlotProcess, record: Record | None) -> None:
+        """A slot that dies before it is ready would be spawned in a hot loop."""
+        if record is not None and record.phase is Phase.STARTING and self.stop_at_ns is None:
+            log.warning("slot %s died before it was ready", slot.incarnation)
+            self.respawn_at_ns = linux.boottime_ns() + int(self.respawn_pause_s * 1e9)
+            self.respawn_pause_s = min(RESPAWN_MAX_S, self.respawn_pause_s * 2)
+        else:
+            self.respawn_pause_s = RESPAWN_FIRST_S
+
+    def _report_run(self, slot: SlotProcess, record: Record, status: int) -> None:
+        held = (record.queue, record.job, f"{slot.incarnation}.{record.seq}")
+        overdue = status == -signal.SIGKILL and linux.boottime_ns() >= record.hard_ns
+        if slot.cause == slot_process.TIMED_OUT or (not slot.cause and overdue):
+            trace = encode_trace(f"killed: the job passed its timeout and {self.settings.grace_s:g} s of grace")
+            name = self.plan.worker
+            bounds = (record.attempts_max, record.delay_us)
+            self.upkeep.report(self.scripts.call("fail", *held, "timeout", *bounds, iso(), name, trace))
+        elif slot.cause == slot_process.ABORTED:
+            self.upkeep.report(self.scripts.call("abort", *held))
+        if slot.cause == slot_process.FENCED:
+            self._report_dead(slot, STALLS, self.settings.max_stalls, STALLED, "the lease could not be renewed")
+        elif slot.cause or overdue:
+            self._report_dead(slot, "", 1, "", "")
+        else:
+            log.warning("slot %s died (%d) in job %s", slot.incarnation, status, record.job)
+            self._report_dead(slot, CRASHES, self.settings.max_crashes, CRASHED, _says(status))
+
+    def _report_dead(self, slot: SlotProcess, counter: str, bound: int, reason: str, text: str) -> None:
+        trace = encode_trace(text) if text else ""
+        arguments = (slot.incarnation, counter, bound, reason, iso(), self.plan.worker, trace)
+        self.upkeep.report(self.scripts.call("slot_dead", *arguments))
+
+    def _replace(self, now_ns: int) -> None:
+        """The spare takes a dead slot's place at once, then a new spare is spawned."""
+        if self.stop_at_ns is not None or now_ns < self.respawn_at_ns:
+            return
+        while len(self.active) < self.settings.slots:
+            slot = self.spare or self._spawn()
+            self.spare = None
+            slot.go()
+            self.active = (*self.active, slot)
+        if self.spare is None:
+            self.spare = self._spawn()
+
+    def _spawn(self) -> SlotProcess:
+        self.count += 1
+        return SlotProcess(self.plan, f"{self.token}-{self.count}")
+
+    def _heed_stop(self, now_ns: int) -> None:
+        if not self.signals:
+            return
+        if self.stop_at_ns is None:
+            log.info("worker %s stops: running jobs have %g s", self.plan.worker, self.settings.drain_s)
+            self.stop_at_ns = now_ns + int(self.settings.drain_s * 1e9)
+            for slot in self.active:
+                slot.ask_to_stop()
+            if self.spare:
+                self.spare.kill(slot_process.ABORTED)
+                self.spare.reap()
+                self.spare = None
+        if now_ns >= self.stop_at_ns or self.signals > 1:
+            for slot in self.active:
+                if not slot.cause:
+                    slot.kill(slot_process.ABORTED)
+
+    def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
+        self.signals += 1
+
+    def _ring(self) -> None:
+        try:
+            os.write(self.alarm_write, b"!")
+        except BlockingIOError:
+            pass  # it is ringing already
+
+
+def _says(status: int) -> str:
+    if status < 0:
+        return f"the slot's process died of {signal.Signals(-status).name} in the job's body"
+    return f"the slot's process left with status {status} in the job's body"
+
+
+def worker_name() -> str:
+    """A name that no other worker has."""
+    return f"{os.uname().nodename}.{os.getpid()}.{int(time.time() * 1000) % 100_000:05d}"

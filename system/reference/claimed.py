@@ -30,7 +30,19 @@ class Claimed:
 
 def parse(reply: Sequence[Any], settings: Settings, rng: Random) -> Claimed:
     """Read {claimed | replayed, queue, id, exec, fence, unsupported, fields...} as ``lua/claim.lua`` orders them."""
-    _, queue, job, exec_, fence, unsupported, data, _, not_after, attempts, *_, = reply[:10]
+    (
+        _,
+        queue,
+        job,
+        exec_,
+        fence,
+        unsupported,
+        data,
+        _,
+        not_after,
+        attempts,
+        *_,
+    ) = reply[:10]
     timeout, timeout_ms, result_ttl, attempts_max, retries_left, intervals = reply[13:19]
     failed = _number(attempts, 0)
     stock = not_after is None

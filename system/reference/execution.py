@@ -71,9 +71,7 @@ def run(job: Claimed) -> Outcome:
     if signal.getsignal(signal.SIGALRM) != ALARM._ring:  # noqa: SLF001  # an earlier job may have taken the signal
         ALARM.install()
     deadline_s = time.monotonic() + job.timeout_s
-    set_current_job(
-        CurrentJob(job.id, job.queue, job.attempts + 1, job.attempts_max, job.fence, job.exec, deadline_s)
-    )
+    set_current_job(CurrentJob(job.id, job.queue, job.attempts + 1, job.attempts_max, job.fence, job.exec, deadline_s))
     try:
         return Outcome("", encode_result(_call(body, job.timeout_s)))
     except SoftTimeout as error:

@@ -42,7 +42,12 @@ class _TimerSpec(ctypes.Structure):
 
 
 class _SignalEvent(ctypes.Structure):
-    _fields_ = (("value", ctypes.c_void_p), ("signo", ctypes.c_int), ("notify", ctypes.c_int), ("pad", ctypes.c_byte * 48))
+    _fields_ = (
+        ("value", ctypes.c_void_p),
+        ("signo", ctypes.c_int),
+        ("notify", ctypes.c_int),
+        ("pad", ctypes.c_byte * 48),
+    )
 
 
 class KillTimer:

@@ -177,9 +177,7 @@ class Slot:
         name, held = self.config.worker, (job.queue, job.id, job.exec)
         if outcome.kind == "":
             return self.scripts.call("complete", *held, job.result_ttl_s, iso(), name, outcome.text)
-        return self.scripts.call(
-            "fail", *held, outcome.kind, job.attempts_max, job.delay_us, iso(), name, outcome.text
-        )
+        return self.scripts.call("fail", *held, outcome.kind, job.attempts_max, job.delay_us, iso(), name, outcome.text)
 
     def _wait(self) -> None:
         """Until a token says that a job may wait, or a poll's time is over; a stop ends it at once."""

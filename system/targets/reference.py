@@ -1,0 +1,185 @@
+"""The reference queue, run in our own environment: `stormq worker` with the policy that the harness asks for."""
+
+import base64
+import os
+import pickle
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from redis import Redis
+from stormproof_target import ABILITIES, Counts, JobState, KeyPattern, Promise, Source, Target, run_body
+from stormproof_target import Rejected as NothingHappened
+from stormproof_target.ledger import checksum
+
+import system.reference
+from system.reference import Backoff, Queue, Rejected, Settings, connect, current_job, load
+from system.reference.keys import PREFIX, job_key, results_key, rq_key, sp_key
+
+PROMISES: Final = Path(system.reference.__file__).with_name("PROMISES.md")
+
+
+def task(payload: str) -> str:
+    """What the queue runs."""
+    job = current_job()
+    return run_body(payload, attempt=job.attempt, fence=job.fence) if job else run_body(payload)
+
+
+class ReferenceTarget(Target):
+    """``overlay``: a folder of scripts that take the place of the queue's own (a variant under test)."""
+
+    name = "reference"
+    abilities = frozenset(ABILITIES)
+    libraries = ("stormproof", "redis")
+    overlay: ClassVar[Path | None] = None
+
+    def promise(self) -> Promise:
+        """The seven promises of PROMISES.md, under the policy that was asked for."""
+        policy, settings = self.setup.policy, self._settings
+        clauses = {
+            "delivery": 1, "repeats": 2, "overlap": 3, "fenced": 3, "prefetch": 4, "slots": 5, "lost_reply_repeats": 6,
+        }  # fmt: skip
+        more = {
+            "lease_s": "- A job is one slot's", "self_fencing": "- A worker that can't renew", "sweep_s": "- A lease that",
+            "recovery_s": "- A lease that", "timeout": "- A body that passes", "dead_letters": "- Each bound",
+            "max_attempts": "- Each bound", "max_crashes": "- Each bound", "max_stalls": "- Each bound",
+        }  # fmt: skip
+        heads = {clause: f"{number}. " for clause, number in clauses.items()} | more
+        return Promise(
+            lease_s=policy.lease_s,
+            heartbeat_s=policy.heartbeat_s,
+            margin_s=settings.lease_s - settings.fence_after_s,
+            start_gap_s=1.0,
+            report_s=1.0,
+            reconnect_s=2 * settings.io_timeout_s + 0.5,
+            sweep_s=policy.sweep_interval_s + policy.heartbeat_s + 0.5,  # after an outage holders may renew first
+            slots=self.setup.slots,
+            recovery_s=policy.lease_s + policy.sweep_interval_s + policy.heartbeat_s + 1.5,
+            fenced=True,
+            self_fencing=True,
+            max_crashes=policy.max_crashes,
+            max_stalls=policy.max_stalls,
+            keys=tuple(KeyPattern(f"{PREFIX}:{each}") for each in ("queues", "job:*", "queue:*", "results:*", "sp:*")),
+            sources={clause: Source(_sentence(head), "system/reference/PROMISES.md") for clause, head in heads.items()},
+        )
+
+    @cached_property
+    def _settings(self) -> Settings:
+        policy, delays = self.setup.policy, self.setup.policy.backoff
+        return Settings(
+            max_attempts=policy.max_attempts,
+            backoff=Backoff(delays.kind, delays.base_s, delays.cap_s, delays.jitter),  # type: ignore[arg-type]  # checked there
+            timeout_s=policy.timeout_s,
+            grace_s=policy.grace_s,
+            lease_s=policy.lease_s,
+            heartbeat_s=policy.heartbeat_s,
+            sweep_interval_s=policy.sweep_interval_s,
+            poll_s=min(1.0, policy.lease_s / 2),
+            max_stalls=policy.max_stalls,
+            max_crashes=policy.max_crashes,
+            result_ttl_s=int(policy.result_ttl_s),
+            drain_s=2.0,
+            slots=self.setup.slots,
+            preload=("stormproof_adapter",),
+        )
+
+    def worker(self) -> None:
+        """Become `stormq worker`: the supervisor must not have imported what its slots run."""
+        settings = self._settings
+        options = {
+            name: getattr(settings, name)
+            for name in (
+                "max_attempts", "timeout_s", "grace_s", "lease_s", "heartbeat_s", "sweep_interval_s", "poll_s", "max_stalls",
+                "max_crashes", "result_ttl_s", "drain_s", "slots",
+            )
+        }  # fmt: skip
+        options |= {
+            f"backoff_{name}": getattr(settings.backoff, name) for name in ("kind", "base_s", "cap_s", "jitter")
+        }
+        options |= {"preload": ",".join(settings.preload), "name": self.setup.worker, "redis_url": self.setup.redis_url}
+        options |= {"lua": self.overlay} if self.overlay else {}
+        flags = [part for name, value in options.items() for part in ("--" + name.replace("_", "-"), str(value))]
+        command = [sys.executable, "-m", "system.reference.cli", "worker", *flags, *self.setup.queues]
+        os.execv(sys.executable, command)  # noqa: S606  # no shell: an argument list of ours
+
+    @cached_property
+    def _queues(self) -> dict[str, Queue]:
+        redis, scripts = connect(self.setup.redis_url), load(self.overlay)
+        return {queue: Queue(queue, redis, self._settings, scripts) for queue in self.setup.queues}
+
+    @cached_property
+    def _direct(self) -> Any:
+        return Redis.from_url(self.setup.direct_url, decode_responses=True)
+
+    def enqueue(self, job: str, queue: str, payload: str, delay_s: float) -> str:
+        """``Queue.enqueue`` under the harness's id."""
+        try:
+            return self._queues[queue].enqueue("stormproof_adapter.task", payload, job_id=job, delay_s=delay_s).job_id
+        except Rejected as error:
+            raise NothingHappened(str(error)) from error
+
+    def counts(self) -> Mapping[str, Counts]:
+        """From the list and the sets themselves."""
+        found = {}
+        for queue in self.setup.queues:
+            pipe = self._direct.pipeline(transaction=True)
+            pipe.llen(rq_key("queue", queue))
+            for key in (rq_key("scheduled", queue), sp_key("lease", queue), sp_key("dead", queue)):
+                pipe.zcard(key)
+            found[queue] = Counts(*pipe.execute())
+        return found
+
+    def states(self, jobs: Mapping[str, str]) -> Iterable[JobState]:
+        """Every key that may hold an id, read once; then each job's record and last result."""
+        places = self._places()
+        names = list(jobs)
+        for start in range(0, len(names), 500):
+            chunk = names[start : start + 500]
+            pipe = self._direct.pipeline(transaction=False)
+            for job in chunk:
+                pipe.hmget(job_key(job), "dead_reason", "attempts")
+                pipe.pttl(job_key(job))
+                pipe.xrevrange(results_key(job), count=1)
+            answers = iter(pipe.execute())
+            for job in chunk:
+                (reason, attempts), ttl_ms, results = next(answers), next(answers), next(answers)
+                found_in = tuple(key for key, _ in places[job])
+                state = next((state for _, state in places[job]), "absent")
+                history = int(attempts or 0) if state == "dead" else None
+                yield JobState(job, found_in, state, reason or "", history, _sum(results), ttl_ms)
+
+    def _places(self) -> defaultdict[str, list[tuple[str, str]]]:
+        places: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+        for queue in self.setup.queues:
+            for key, state in _keys(queue):
+                read = self._direct.lrange if state == "waiting" else self._direct.zrange
+                for job in read(key, 0, -1):
+                    places[job].append((key, state))
+        return places
+
+
+def _keys(queue: str) -> Iterator[tuple[str, str]]:
+    """The most final first. RQ's mirrors (``failed``, ``wip``) are copies for its readers and no places."""
+    yield sp_key("dead", queue), "dead"
+    for kind, state in {"finished": "finished", "canceled": "cancelled"}.items():
+        yield rq_key(kind, queue), state
+    yield sp_key("lease", queue), "running"
+    yield rq_key("scheduled", queue), "delayed"
+    yield rq_key("queue", queue), "waiting"
+
+
+def _sum(results: list[tuple[str, dict[str, str]]]) -> str:
+    value = results[0][1].get("return_value") if results else None
+    return checksum(str(pickle.loads(base64.b64decode(value)))) if value else ""  # noqa: S301  # written by our own task
+
+
+def _sentence(head: str) -> str:
+    """The line of PROMISES.md that begins with ``head``: a clause quotes it, so it must be there."""
+    return next(line.removeprefix("- ") for line in PROMISES.read_text("utf-8").splitlines() if line.startswith(head))
+
+
+if __name__ == "__main__":
+    ReferenceTarget.main()

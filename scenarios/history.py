@@ -146,9 +146,7 @@ class History:
     @cached_property
     def last_run_event(self) -> int:
         """The last ``started`` or ``ended`` (0: none)."""
-        events = self.events.lazy().filter(
-            pl.col("e").is_in(["started", "ended"]) & (pl.col("t") <= self.looked_at)
-        )
+        events = self.events.lazy().filter(pl.col("e").is_in(["started", "ended"]) & (pl.col("t") <= self.looked_at))
         value = events.select(pl.col("t").max()).collect().item()
         return 0 if value is None else int(value)
 

@@ -131,8 +131,7 @@ class Causes:
                 .with_columns(lasted=lasted.fill_null(0))
                 .with_columns(
                     ahead=pl.sum_horizontal(
-                        pl.col("lasted").shift(k).over("w").fill_null(0)
-                        for k in range(1, self.promise.prefetch)
+                        pl.col("lasted").shift(k).over("w").fill_null(0) for k in range(1, self.promise.prefetch)
                     )
                 )
             )
@@ -153,15 +152,11 @@ class Causes:
         if run.outcome == "exit":
             found.append(Death(run.end_lo, run.end_hi, f"pid {run.pid}"))
         found += [
-            Death(t, FOREVER, f"pid {run.pid}")
-            for t in self._kills.get((run.worker, run.pid), ())
-            if t >= run.start
+            Death(t, FOREVER, f"pid {run.pid}") for t in self._kills.get((run.worker, run.pid), ()) if t >= run.start
         ]
         life = self.life(run.worker, run.life)
         if life and life.killed < FOREVER:
-            found.append(
-                Death(life.killed, max(life.killed, min(life.exit_hi, FOREVER)), f"supervisor pid {life.pid}")
-            )
+            found.append(Death(life.killed, max(life.killed, min(life.exit_hi, FOREVER)), f"supervisor pid {life.pid}"))
         elif life and life.exit_hi < FOREVER and self._in_trouble(life):
             found.append(Death(max(life.exit_lo, life.born), life.exit_hi, f"supervisor pid {life.pid}"))
         return found
@@ -242,16 +237,12 @@ class Causes:
             return False
         if self.history.canary.losses:
             return False
-        if any(
-            d.lo <= run.end_hi + ns(self.promise.report_s) and d.hi >= run.start for d in self.deaths(run)
-        ):
+        if any(d.lo <= run.end_hi + ns(self.promise.report_s) and d.hi >= run.start for d in self.deaths(run)):
             return False
         life = self.life(run.worker, run.life)
         if life and life.told_to_stop <= run.end_hi + ns(self.promise.report_s):
             return False
-        return not any(
-            other is not run and other.start < run.end_hi and other.end_hi > run.start for other in job.runs
-        )
+        return not any(other is not run and other.start < run.end_hi and other.end_hi > run.start for other in job.runs)
 
     def failed_surely(self, run: Run, job: Job) -> bool:
         """A failure that the queue must have counted as an attempt."""
@@ -286,9 +277,7 @@ class Causes:
         return sum(
             1
             for run in job.runs
-            if self.deaths(run)
-            or run.outcome == "open"
-            or self.cut_in(run, self.grant_lo(run), self.report_hi(run))
+            if self.deaths(run) or run.outcome == "open" or self.cut_in(run, self.grant_lo(run), self.report_hi(run))
         ) + self.hidden(job)
 
     def hidden(self, job: Job) -> int:

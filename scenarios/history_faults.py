@@ -98,9 +98,7 @@ def lives(events: pl.DataFrame, sent: Iterable[Signal]) -> dict[str, tuple[Life,
         by_process[pid, pid_start] = worker, len(found[worker]) - 1
     wanted = {pid for pid, _ in by_process}
     exits = events.lazy().filter((pl.col("e") == "exited") & pl.col("pid").is_in(list(wanted)))
-    for t, pid, pid_start, lo, status in (
-        exits.select("t", "pid", "pid_start", "lo_ns", "status").collect().iter_rows()
-    ):
+    for t, pid, pid_start, lo, status in exits.select("t", "pid", "pid_start", "lo_ns", "status").collect().iter_rows():
         if (pid, pid_start) in by_process:
             worker, index = by_process[pid, pid_start]
             found[worker][index] = replace(found[worker][index], exit_lo=lo or 0, exit_hi=t, status=status)
@@ -175,9 +173,7 @@ class Canary:
 
 def canary(events: pl.DataFrame) -> Canary:
     """From the ``canary`` events: blocks of acknowledged numbers that are missing."""
-    phases: dict[str, dict[str, dict[int, int]]] = defaultdict(
-        lambda: {"sent": {}, "acked": {}, "missing": {}}
-    )
+    phases: dict[str, dict[str, dict[int, int]]] = defaultdict(lambda: {"sent": {}, "acked": {}, "missing": {}})
     for t, server, n, phase in _rows(events, "canary", ("t", "server", "n", "phase")):
         phases[server or ""][phase][n] = t
     losses: list[StoreLoss] = []

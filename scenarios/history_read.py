@@ -155,9 +155,7 @@ def checked(events: pl.DataFrame) -> pl.DataFrame:
     """``events`` ordered by time, if every writer's lines are all there. Raises ``HistoryError`` otherwise."""
     lacking = events.filter(pl.any_horizontal(pl.col(list(EVERY_LINE)).is_null()))
     if lacking.height:
-        raise HistoryError(
-            f"{lacking.height} lines lack one of {', '.join(EVERY_LINE)}: {lacking.row(0)[:4]}"
-        )
+        raise HistoryError(f"{lacking.height} lines lack one of {', '.join(EVERY_LINE)}: {lacking.row(0)[:4]}")
     writers = events.group_by("w").agg(
         first=pl.col("seq").min(), last=pl.col("seq").max(), lines=pl.len(), distinct=pl.col("seq").n_unique()
     )

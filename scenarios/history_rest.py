@@ -23,9 +23,7 @@ class Rest:
         self.history, self.promise = causes.history, causes.promise
         self.read_at = self.history.looked_at
         moves = max(ns(self.promise.start_gap_s), ns(self.promise.report_s))
-        open_runs = self.history.runs.filter(
-            (pl.col("end_hi") >= self.read_at) & (pl.col("start") <= self.read_at)
-        )
+        open_runs = self.history.runs.filter((pl.col("end_hi") >= self.read_at) & (pl.col("start") <= self.read_at))
         self.open_by_worker: dict[str, int] = dict(open_runs.group_by("worker").len().iter_rows())
         self.open_jobs = set(open_runs["job"])
         self.quiet_ns = self.read_at - self._last_disturbance()

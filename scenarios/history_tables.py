@@ -16,9 +16,7 @@ def of(events: pl.DataFrame, name: str, *columns: str) -> pl.DataFrame:
 
 def processes(events: pl.DataFrame) -> pl.DataFrame:
     """Writers: w, worker, role, pid, pid_start, life (of their worker), seen_hi (time of the last line), exit_lo, exit_hi."""
-    opened = (
-        events.lazy().filter(pl.col("e") == "open").select("w", "t", "worker", "role", "pid", "pid_start")
-    )
+    opened = events.lazy().filter(pl.col("e") == "open").select("w", "t", "worker", "role", "pid", "pid_start")
     spawned = (
         events.lazy()
         .filter(pl.col("e") == "spawned")
@@ -78,9 +76,7 @@ def _fenced_order(table: pl.DataFrame) -> pl.DataFrame:
         return table
     same = (pl.col("job") == pl.col("job").shift()).fill_null(value=False)
     again = table.lazy().filter(same).select("job").unique()
-    fenced = (
-        table.lazy().join(again, on="job", how="semi").group_by("job").agg(fenced=pl.col("fence").min() > 0)
-    )
+    fenced = table.lazy().join(again, on="job", how="semi").group_by("job").agg(fenced=pl.col("fence").min() > 0)
     return (
         table.lazy()
         .join(fenced, on="job", how="left")
@@ -97,15 +93,11 @@ def jobs(events: pl.DataFrame, run_table: pl.DataFrame) -> pl.DataFrame:
     invoked = (
         lazy.filter(pl.col("e") == "invoked")
         .select("job", "queue", "spec", "args_sum", invoked="t", intended="intended_ns", delay="delay_ns")
-        .with_columns(
-            intended=pl.col("intended").fill_null(pl.col("invoked")), delay=pl.col("delay").fill_null(0)
-        )
+        .with_columns(intended=pl.col("intended").fill_null(pl.col("invoked")), delay=pl.col("delay").fill_null(0))
         .unique("job", keep="first", maintain_order=True)
     )
     answered = (
-        lazy.filter(pl.col("e").is_in(ANSWERS))
-        .select("job", answered="t", answer="e")
-        .unique("job", keep="first")
+        lazy.filter(pl.col("e").is_in(ANSWERS)).select("job", answered="t", answer="e").unique("job", keep="first")
     )
     state = (
         lazy.filter(pl.col("e") == "state")

@@ -50,9 +50,7 @@ class Judgement:
 
 def judge(history: "History", promise: Promise, scenario: "Scenario") -> Judgement:
     """Run every checker of the registry; pure, and the same for the same history."""
-    return Judgement(
-        tuple(_one(name, registered, history, promise, scenario) for name, registered in CHECKERS.items())
-    )
+    return Judgement(tuple(_one(name, registered, history, promise, scenario) for name, registered in CHECKERS.items()))
 
 
 def _one(

@@ -67,7 +67,9 @@ class Metrics:
             value=len(self.lost.findings),
             unit="jobs",
             n=self.lost.examined,
-            details=f"{self.lost.undecided} undecided, {self.lost.explained} lost by the store" if self.lost.undecided + self.lost.explained else "",
+            details=f"{self.lost.undecided} undecided, {self.lost.explained} lost by the store"
+            if self.lost.undecided + self.lost.explained
+            else "",
         )
 
     def unfinished(self) -> Metric:
@@ -76,7 +78,7 @@ class Metrics:
         acked = self.jobs.filter(pl.col("outcome") == "acked")
         over = (pl.col("n_ok") > 0) | pl.col("state").fill_null("").is_in(lost.ENDED_OTHERWISE)
         if not self.history.can("dead_letters"):
-            over |= (pl.col("n_failed") >= self.scenario.policy.max_attempts)
+            over |= pl.col("n_failed") >= self.scenario.policy.max_attempts
         out = acked.filter(~over & ~pl.col("job").is_in(lost_names))
         doomed = out.filter(~pl.col("can_succeed")).height
         return Metric(
@@ -126,7 +128,11 @@ class Metrics:
         return Latency(
             n=n,
             percentiles=tuple(
-                Percentile(q=q, value_s=quantile_s(self.able, q) if n >= samples_needed(q) else None, n_needed=samples_needed(q))
+                Percentile(
+                    q=q,
+                    value_s=quantile_s(self.able, q) if n >= samples_needed(q) else None,
+                    n_needed=samples_needed(q),
+                )
                 for q in (*QUANTILES, 1.0)
             ),
         )
@@ -144,7 +150,9 @@ class Metrics:
         deadline = ns(self.scenario.enqueue_deadline_s)
         due = pl.col("intended") + deadline
         in_time = (pl.col("outcome") == "acked") & (pl.col("answered") <= due)
-        punctual = self.jobs.filter(pl.col("invoked") - pl.col("intended") <= deadline // 10).with_columns(in_time=in_time)
+        punctual = self.jobs.filter(pl.col("invoked") - pl.col("intended") <= deadline // 10).with_columns(
+            in_time=in_time
+        )
         left_out = self.jobs.height - punctual.height
         details = f"{left_out} enqueues left out: the generator itself was late" if left_out else ""
         in_calm = punctual.filter(calm(pl.col("intended"), due, self.disturbed))
@@ -220,9 +228,7 @@ def quantile_s(jobs: pl.DataFrame, q: float, column: str = "time") -> float | No
 
 def _share(name: str, sample: pl.DataFrame, details: str) -> Metric:
     n = sample.height
-    return Metric(
-        name=name, value=sample["in_time"].sum() / n if n else None, unit="ratio", n=n, details=details
-    )
+    return Metric(name=name, value=sample["in_time"].sum() / n if n else None, unit="ratio", n=n, details=details)
 
 
 def _timed(history: "History", promise: Promise, scenario: "Scenario") -> pl.DataFrame:

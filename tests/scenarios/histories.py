@@ -59,7 +59,8 @@ def at_ns(seconds: float) -> int:
 
 def pid_of(worker: str, life: int = 1, slot: int = 1) -> int:
     """``slot`` 0 is the supervisor."""
-    return int(worker[1:]) * 10_000 + life * 100 + slot
+    number = 0 if worker == "producer" else int(worker[1:])
+    return number * 10_000 + life * 100 + slot
 
 
 def _line(writer: str, at: float, event: str, **fields: Any) -> Event:  # noqa: ANN401  # a ledger line's fields
@@ -212,7 +213,7 @@ def lines(*parts: Lines, workers: Sequence[str] = ("w1", "w2")) -> Lines:
     """All lines as they stand in ledgers: each writer opens and numbers its own."""
     told = [event for part in parts for event in part]
     for worker in workers:
-        if not any(event["e"] == "spawned" and event["worker"] == worker for event in told):
+        if not any(event["e"] == "spawned" and event["worker"] == worker and event["life"] == 1 for event in told):
             told += spawned(worker, -1)
     told += [_line("harness-1-a", 0, "phase", name="load_begin")]
     by_writer: dict[str, Lines] = defaultdict(list)

@@ -1,0 +1,363 @@
+"""Every checker on histories that it must not flag and on histories that it must: a table a checker."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from stormproof_target import ABILITIES, BackoffPolicy, Promise
+from stormproof_target.spec import exits, fails, hangs, segfaults, succeeds
+
+from scenarios.checkers import Judged
+from scenarios.checkers.registry import CHECKERS
+from scenarios.scenario import Scenario
+from tests.scenarios.histories import (
+    PROMISE,
+    SCENARIO,
+    Lines,
+    acked,
+    answered,
+    canary,
+    cut,
+    exited,
+    fault,
+    frozen,
+    history,
+    invoked,
+    killed,
+    op,
+    run,
+    signal,
+    spawned,
+    stall,
+    state,
+    target,
+    with_policy,
+)
+
+pytestmark = pytest.mark.unit
+
+
+@dataclass(frozen=True)
+class Case:
+    """One history, and the anomaly that a checker must find in it ('': none)."""
+
+    name: str
+    checker: str
+    lines: tuple[Lines, ...]
+    anomaly: str = ""
+    promise: Promise = PROMISE
+    scenario: Scenario = SCENARIO
+    explained: int | None = None
+    undecided: int = 0
+
+
+def legal(checker: str, name: str, *lines: Lines, **more: Any) -> Case:  # noqa: ANN401  # fields of Case
+    return Case(name, checker, lines, **more)
+
+
+def illegal(checker: str, anomaly: str, name: str, *lines: Lines, **more: Any) -> Case:  # noqa: ANN401  # as above
+    return Case(name, checker, lines, anomaly, **more)
+
+
+def judged(case: Case) -> Judged:
+    return CHECKERS[case.checker].check(history(*case.lines), case.promise, case.scenario)
+
+
+def promised(**changes: Any) -> Promise:  # noqa: ANN401  # fields of Promise
+    return replace(PROMISE, **changes)
+
+
+AT_MOST_ONCE = promised(delivery="at_most_once")
+BUSY = tuple(
+    line
+    for number in range(40)
+    for line in (acked(f"b{number}", 0), run(f"b{number}", number * 2.5, number * 2.5 + 2.4), state(f"b{number}", "finished"))
+)
+FAILING = fails(times=1)
+
+LOST = [
+    legal("lost", "done", acked("j", 0), run("j", 0.1, 0.2), state("j", "finished")),
+    legal("lost", "done, and its result has expired", acked("j", 0), run("j", 0.1, 0.2), state("j", "absent")),
+    legal("lost", "still waiting while runs go on", acked("j", 0), state("j", "waiting"), *BUSY),
+    legal("lost", "waiting, and every slot is taken by a job that hangs",
+          acked("j", 0), state("j", "waiting"),
+          *(run(f"h{n}", 0.1, on=f"w{1 + n // 2}", slot=1 + n % 2) for n in range(4))),
+    legal("lost", "waiting, and no worker is alive", acked("j", 0), state("j", "waiting"),
+          killed("w1", 1, slots=(0, 1)), killed("w2", 1, slots=(0, 1))),
+    legal("lost", "waiting for less than the promise allows", acked("j", 97), state("j", "waiting")),
+    legal("lost", "delayed, and not due yet", acked("j", 0, delay=98), state("j", "delayed")),
+    legal("lost", "no time of recovery is promised", acked("j", 0), state("j", "waiting"),
+          promise=promised(recovery_s=float("inf"))),
+    legal("lost", "a dead letter", acked("j", 0), *(run("j", t, t + 0.1, "error") for t in (1, 3, 6)), state("j", "dead")),
+    legal("lost", "cancelled", acked("j", 0), state("j", "cancelled")),
+    legal("lost", "never acknowledged", answered("unknown", "j", 0), state("j", "absent")),
+    legal("lost", "read while things moved", acked("j", 0), state("j", "absent"), run("k", 99.9, 100.1), acked("k", 1),
+          undecided=1),
+    legal("lost", "nobody looked", acked("j", 0), undecided=1),
+    legal("lost", "acknowledged while the store rolled back", canary(1, 0.9), acked("j", 1), canary(2, 1.5, missing=True),
+          canary(3, 3), state("j", "absent"), undecided=1),
+    legal("lost", "lost by the store", canary(1, 0.8), canary(2, 0.9, missing=True), acked("j", 1), canary(3, 3),
+          state("j", "absent"), explained=1),
+    legal("lost", "at most once, and the run was killed", acked("j", 0), run("j", 0.1), killed("w1", 0.5),
+          state("j", "absent"), promise=AT_MOST_ONCE, explained=1),
+    legal("lost", "at most once, killed before its first line", acked("j", 0), killed("w1", 0.5), state("j", "absent"),
+          promise=AT_MOST_ONCE, explained=1),
+    legal("lost", "a queue without dead letters forgets what failed as often as it may",
+          target(set(ABILITIES) - {"dead_letters"}), acked("j", 0),
+          *(run("j", t, t + 0.1, "error") for t in (1, 3, 6)), state("j", "absent")),
+    illegal("lost", "lost", "in no key", acked("j", 0), state("j", "absent")),
+    illegal("lost", "lost", "in no key after a run that was killed", acked("j", 0), run("j", 0.1), killed("w1", 0.5),
+            spawned("w1", 1.5, life=2), state("j", "absent")),
+    illegal("lost", "stranded", "says waiting, and nothing runs", acked("j", 0), state("j", "waiting")),
+    illegal("lost", "stranded", "says running, and its process is long dead", acked("j", 0), run("j", 0.1),
+            killed("w1", 0.5), state("j", "running")),
+    illegal("lost", "lost", "called finished, and never done: acknowledged before it ran", acked("j", 0), run("j", 0.1),
+            killed("w1", 0.5), state("j", "finished")),
+    illegal("lost", "lost", "survived the roll-back by the canary's word", acked("j", 0), canary(1, 1),
+            canary(2, 2, missing=True), canary(3, 3), state("j", "absent")),
+    illegal("lost", "lost", "at most once, but more jobs than kills could cost", acked("j", 0), acked("k", 0),
+            killed("w1", 0.5), state("j", "absent"), state("k", "absent"), promise=AT_MOST_ONCE),
+]  # fmt: skip
+
+PHANTOM = [
+    legal("phantom", "unknown, and it ran", answered("unknown", "j", 0), run("j", 1, 2)),
+    legal("phantom", "started before its acknowledgement came", acked("j", 0, answered=1), run("j", 0.5, 0.6)),
+    legal("phantom", "its producer died before an answer", invoked("j", 0), run("j", 0.5, 0.6)),
+    illegal("phantom", "phantom", "rejected, and it ran", answered("rejected", "j", 0), run("j", 1, 2)),
+    illegal("phantom", "phantom", "never invoked", run("j", 1, 2)),
+    illegal("phantom", "phantom", "started before it was invoked", acked("j", 2), run("j", 1, 2.5)),
+    illegal("phantom", "corrupted", "other arguments", acked("j", 0), run("j", 1, 2, args_sum="0")),
+]
+
+DUPLICATES = [
+    legal("duplicates", "failed, and retried", acked("j", 0), run("j", 1, 1.1, "error"), run("j", 2, 2.1), explained=1),
+    legal("duplicates", "a cut that is shorter than the lease, but not than lease - heartbeat - margin", acked("j", 0),
+          run("j", 0, 3), cut("w1", 0.6, 2.2), run("j", 2.05, 2.1, on="w2")),
+    legal("duplicates", "killed in its run", acked("j", 0), run("j", 1), killed("w1", 1.5), run("j", 2, 2.1, on="w2")),
+    legal("duplicates", "killed between its end and its report", acked("j", 0), run("j", 1, 1.5), killed("w1", 1.55),
+          run("j", 2, 2.1, on="w2")),
+    legal("duplicates", "its supervisor was killed before the report", acked("j", 0), run("j", 1, 1.5),
+          killed("w1", 1.55, slots=(0,)), run("j", 4, 4.1, on="w2")),
+    legal("duplicates", "its supervisor gave up in an outage", acked("j", 0), run("j", 1, 1.5), cut("w1", 1.4, 4),
+          exited("w1", 3, slot=0, status=1), run("j", 3.6, 3.7, on="w2")),
+    legal("duplicates", "frozen past its lease", acked("j", 0), run("j", 1, 5), frozen("w1", 1.1, 4.9),
+          run("j", 3.2, 3.3, on="w2")),
+    legal("duplicates", "the host stalled past its lease", acked("j", 0), run("j", 1, 5), stall("host", 1.1, 4.9),
+          run("j", 3.2, 3.3, on="w2")),
+    legal("duplicates", "the store rolled back", canary(1, 0), acked("j", 1), run("j", 1.1, 1.2), canary(2, 1.3, missing=True),
+          canary(3, 2), run("j", 2.5, 2.6)),
+    legal("duplicates", "a lost reply, and the queue repeats then", acked("j", 0), run("j", 1, 1.2),
+          fault("reset", 1.1, 1.3, "cut", ["w1"]), run("j", 1.5, 1.6, on="w2"), promise=promised(lost_reply_repeats=True)),
+    legal("duplicates", "an operator asked", acked("j", 0), run("j", 1, 1.2), op("requeue", "j", 20), run("j", 30, 30.1)),
+    legal("duplicates", "told to stop in its run", acked("j", 0), run("j", 1, 1.2), signal("w1", 1.1, "TERM", slot=0),
+          run("j", 2, 2.1, on="w2")),
+    legal("duplicates", "its process was killed at its timeout", acked("j", 0), run("j", 1), exited("w1", 2.5),
+          run("j", 4, 4.1, on="w2")),
+    legal("duplicates", "without fences the other order explains it", acked("j", 0), run("j", 3.15, 5, on="w2"),
+          frozen("w1", 0.96, 3.5), run("j", 3.6, 3.7)),
+    legal("duplicates", "with a batch in hand its grant is earlier", acked("i", 0), acked("j", 0), run("i", 1, 2.9),
+          run("j", 3, 4), cut("w1", 1.1, 2.6), run("j", 3.1, 3.2, on="w2"), promise=promised(prefetch=2)),
+    illegal("duplicates", "ran twice", "a kill a minute later", acked("j", 0), run("j", 0, 0.1), killed("w1", 60),
+            run("j", 61, 61.1, on="w2")),
+    illegal("duplicates", "ran twice", "two runs for no reason", acked("j", 0), run("j", 0, 0.1), run("j", 5, 5.1)),
+    illegal("duplicates", "ran twice", "another worker was killed", acked("j", 0), run("j", 1, 1.5), killed("w2", 1.2),
+            run("j", 2, 2.1)),
+    illegal("duplicates", "ran twice", "another worker was cut off", acked("j", 0), run("j", 1, 5), cut("w2", 1, 4),
+            run("j", 3.5, 3.6, on="w2", slot=2)),
+    illegal("duplicates", "ran twice", "two cuts of which neither is long enough", acked("j", 0), run("j", 1, 5),
+            cut("w1", 1, 1.7), cut("w1", 2.8, 3.4), run("j", 3.5, 3.6, on="w2")),
+    illegal("duplicates", "ran twice", "a lost reply, but the queue promises not to repeat", acked("j", 0), run("j", 1, 1.2),
+            fault("reset", 1.1, 1.3, "cut", ["w1"]), run("j", 1.5, 1.6, on="w2")),
+    illegal("duplicates", "ran twice", "at most once, and the run was killed", acked("j", 0), run("j", 1),
+            killed("w1", 1.5), run("j", 2, 2.1, on="w2"), promise=AT_MOST_ONCE),
+    illegal("duplicates", "ran twice", "failed while its repeat was running", acked("j", 0), run("j", 1, 3, "error"),
+            run("j", 2, 2.1, on="w2")),
+    illegal("duplicates", "ran twice", "failed as often as it may, and ran again", acked("j", 0),
+            *(run("j", t, t + 0.1, "error") for t in (1, 3, 6)), run("j", 9, 9.1)),
+    illegal("duplicates", "ran twice", "told to stop, and the queue promises that this repeats nothing", acked("j", 0),
+            run("j", 1, 1.2), signal("w1", 1.1, "TERM", slot=0), run("j", 2, 2.1, on="w2"),
+            promise=promised(stop_is_a_cause=False)),
+    illegal("duplicates", "ran twice", "its work horse exited by itself after its end", acked("j", 0), run("j", 1, 1.2),
+            exited("w1", 1.25, status=0), run("j", 2, 2.1, on="w2")),
+]  # fmt: skip
+
+OVERLAP = [
+    legal("overlap", "frozen past its lease", acked("j", 0), run("j", 0, 9.1), frozen("w1", 0.6, 9), run("j", 2.1, 2.2, on="w2"),
+          explained=1),
+    legal("overlap", "its supervisor was killed, and nobody renewed for the orphan", acked("j", 0), run("j", 0, 9),
+          killed("w1", 1, slots=(0,)), run("j", 4, 4.1, on="w2"), explained=1),
+    legal("overlap", "one after the other", acked("j", 0), run("j", 0, 1), run("j", 5, 6)),
+    legal("overlap", "its death is not known exactly", acked("j", 0), run("j", 0), exited("w1", 3, seen=1), run("j", 2, 2.5, on="w2")),
+    legal("overlap", "fenced itself in time", acked("j", 0), run("j", 0), fault("down", 1, 6, "cut", ["w1"]),
+          exited("w1", 2.8), run("j", 3.2, 3.3, on="w2"), promise=promised(self_fencing=True)),
+    legal("overlap", "frozen within the cut, so it could not fence itself", acked("j", 0), run("j", 0, 9),
+          fault("down", 1, 6, "cut", ["w1"]), frozen("w1", 1.5, 8.9), promise=promised(self_fencing=True)),
+    legal("overlap", "the cut was never seen to hit anybody", acked("j", 0), run("j", 0, 9),
+          fault("down", 1, 6, "cut", ["w1"], fired=0), promise=promised(self_fencing=True)),
+    illegal("overlap", "ran at the same time", "a cut too short to end the lease", acked("j", 0), run("j", 0, 3),
+            cut("w1", 1, 1.8), run("j", 2.05, 2.5, on="w2")),
+    illegal("overlap", "ran at the same time", "fenced, and no fault at all", acked("j", 0), run("j", 0, 3, fence=1),
+            run("j", 1, 2, on="w2", fence=2)),
+    illegal("overlap", "did not fence itself", "went on for longer than a lease", acked("j", 0), run("j", 0, 9),
+            fault("down", 1, 6, "cut", ["w1"]), promise=promised(self_fencing=True)),
+]  # fmt: skip
+
+
+def failing(*times: float, last: str = "error", **more: Any) -> list[Lines]:  # noqa: ANN401  # arguments of run
+    return [run("j", t, t + 0.1, last if t == times[-1] else "error", **more) for t in times]
+
+
+ATTEMPTS = [
+    legal("attempts", "its first run is attempt 2, since its worker was killed before", acked("j", 0), killed("w2", 0.5),
+          run("j", 1, 1.1, attempt=2)),
+    legal("attempts", "as many as allowed", acked("j", 0, spec=fails(times=2)), *failing(1, 3, 6, last="ok")),
+    legal("attempts", "one more, since one was killed", acked("j", 0), *failing(1, 3), run("j", 6), killed("w1", 6.1),
+          run("j", 9, 9.1, "error", on="w2"), explained=1),
+    legal("attempts", "dead after one run, two were hidden by kills", acked("j", 0), killed("w1", 0.1), killed("w2", 0.2),
+          run("j", 1, 1.1, "error", life=1), state("j", "dead")),
+    illegal("attempts", "too many attempts", "failed four times", acked("j", 0), *failing(1, 3, 6, 9)),
+    illegal("attempts", "too many attempts", "ran again after its last failure", acked("j", 0), *failing(1, 3, 6, 9, last="ok")),
+    illegal("attempts", "too many attempts", "by the queue's own count", acked("j", 0), run("j", 1, 1.1, attempt=4)),
+    illegal("attempts", "given up early", "exhausted after two", acked("j", 0), *failing(1, 3), state("j", "dead")),
+]  # fmt: skip
+
+FIXED = with_policy(backoff=BackoffPolicy("fixed", 1.0, 1.0, "none"))
+JITTERED = with_policy(backoff=BackoffPolicy("fixed", 4.0, 4.0, "full"))
+
+
+def spread(delays: Iterable[float]) -> tuple[Lines, ...]:
+    """One failing job a delay, one after the other."""
+    lines: list[Lines] = []
+    for number, delay in enumerate(delays):
+        at = number * 10.0
+        lines += [acked(f"s{number}", at, spec=FAILING), run(f"s{number}", at + 0.1, at + 0.2, "error"),
+                  run(f"s{number}", at + 0.2 + delay, at + 0.3 + delay)]  # fmt: skip
+    return tuple(lines)
+
+
+def retried_after(delay: float, *more: Lines) -> tuple[Lines, ...]:
+    return (acked("j", 0, spec=FAILING), run("j", 1, 1.1, "error"), run("j", 1.1 + delay, 1.2 + delay), *more)
+
+
+BACKOFF = [
+    legal("backoff", "on time", *retried_after(1.05), scenario=FIXED),
+    legal("backoff", "five seconds late because of backlog", *retried_after(5, *BUSY,
+               *(run(f"c{n}", n * 0.3, n * 0.3 + 0.29, on="w2") for n in range(30))), scenario=FIXED),
+    legal("backoff", "late in an outage", *retried_after(5, cut("w1", 1.2, 6), cut("w2", 1.2, 6)), scenario=FIXED),
+    legal("backoff", "early, but because its worker was killed", *retried_after(0.2, killed("w1", 1.05)), scenario=FIXED, explained=1),
+    legal("backoff", "spread as full jitter does", *spread(4 * ((n * 0.618) % 1) + 0.05 for n in range(120)), scenario=JITTERED),
+    illegal("backoff", "retried too early", "after 0.2 s of 1 s", *retried_after(0.2), scenario=FIXED),
+    illegal("backoff", "retried too late", "with every slot free", *retried_after(5), scenario=FIXED),
+    illegal("backoff", "no jitter", "every delay the longest", *spread(4.02 for _ in range(120)), scenario=JITTERED),
+    illegal("backoff", "no jitter", "every delay the shortest", *spread(0.02 for _ in range(120)), scenario=JITTERED),
+]  # fmt: skip
+
+POISON = exits(status=1)
+
+
+def crashing(*times: float) -> list[Lines]:
+    """Runs that end their process, each in a slot of its own."""
+    return [
+        line
+        for number, t in enumerate(times, start=1)
+        for line in (run("j", t, slot=10 + number), exited("w1", t + 0.05, slot=10 + number, status=1))
+    ]
+
+
+DEAD_LETTERS = [
+    legal("dead_letters", "exhausted", acked("j", 0, spec=fails()), *failing(1, 3, 6), state("j", "dead", attempts=3)),
+    legal("dead_letters", "crashed after two visible runs and one kill before a first line", acked("j", 0, spec=POISON),
+          *crashing(1, 2), killed("w2", 3), state("j", "dead", reason="crashed")),
+    legal("dead_letters", "crashed, by the bound", acked("j", 0, spec=segfaults()), *crashing(1, 2, 3),
+          state("j", "dead", reason="crashed")),
+    legal("dead_letters", "timed out on its last attempt", acked("j", 0, spec=hangs()), run("j", 1, 2, "timeout"),
+          run("j", 3, 4, "timeout"), run("j", 5, 6, "timeout"), state("j", "dead", reason="timeout")),
+    legal("dead_letters", "its last report was cut off: it may still be waiting", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+          cut("w1", 6.05, 7), state("j", "waiting"), explained=1),
+    legal("dead_letters", "no reason, where the queue gives none at all", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+          [{**state("j", "dead")[0], "reason": ""}]),
+    legal("dead_letters", "an ok run of which the queue may not have heard", acked("j", 0), *failing(1, 3), run("j", 6, 6.1),
+          killed("w1", 6.11), state("j", "dead")),
+    illegal("dead_letters", "dead letter missing", "used up, and called finished", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+            state("j", "finished")),
+    illegal("dead_letters", "dead letter missing", "used up, and nowhere", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+            state("j", "absent")),
+    illegal("dead_letters", "dead letter missing", "crashed more often than it may", acked("j", 0, spec=POISON),
+            *crashing(1, 2, 3, 4), state("j", "waiting")),
+    illegal("dead_letters", "dead too early", "after one failure", acked("j", 0, spec=fails()), *failing(1),
+            state("j", "dead")),
+    illegal("dead_letters", "dead although done", "it ended well", acked("j", 0), run("j", 1, 1.1), state("j", "dead")),
+    illegal("dead_letters", "listed twice", "twice in one list", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+            state("j", "dead", found_in=["dead", "dead"])),
+    illegal("dead_letters", "wrong reason", "crashed, it says", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+            state("j", "dead", reason="crashed")),
+    illegal("dead_letters", "wrong reason", "timed out, it says", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+            state("j", "dead", reason="timeout")),
+    illegal("dead_letters", "no reason", "where others have one", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+            [{**state("j", "dead")[0], "reason": ""}], acked("k", 0, spec=fails()),
+            *(run("k", t, t + 0.1, "error", on="w2") for t in (1, 3, 6)), state("k", "dead")),
+    illegal("dead_letters", "wrong history", "tells of seven attempts", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+            state("j", "dead", attempts=7)),
+]  # fmt: skip
+
+SOFT_ONLY = target(set(ABILITIES) - {"hard_timeout"})
+TIMEOUTS = [
+    legal("timeouts", "ended at its timeout", acked("j", 0, spec=hangs()), run("j", 1, 2.05, "timeout")),
+    legal("timeouts", "killed at the end of its grace", acked("j", 0, spec=hangs(in_c=True)), run("j", 1), exited("w1", 2.55)),
+    legal("timeouts", "frozen meanwhile", acked("j", 0), run("j", 1, 6), frozen("w1", 1.2, 5.9), explained=1),
+    legal("timeouts", "starved meanwhile", acked("j", 0), run("j", 1, 6), stall("w1", 1.2, 5.9, "starved"), explained=1),
+    legal("timeouts", "an orphan, with nobody to end it", acked("j", 0), run("j", 1, 6), killed("w1", 1.5, slots=(0,)), explained=1),
+    legal("timeouts", "hangs in C, where no hard timeout is promised", SOFT_ONLY, acked("j", 0, spec=hangs(in_c=True)),
+          run("j", 1, 9), explained=1),
+    legal("timeouts", "killed by the harness at half its timeout", acked("j", 0), run("j", 1), killed("w1", 1.5), explained=1),
+    legal("timeouts", "its spec ends its process", acked("j", 0, spec=POISON), run("j", 1), exited("w1", 1.1, status=1), explained=1),
+    legal("timeouts", "fenced itself in a cut", acked("j", 0), run("j", 1), cut("w1", 0.9, 3), exited("w1", 1.6), explained=1),
+    legal("timeouts", "gone before anybody could look", acked("j", 0), run("j", 1), exited("w1", 1.6, seen=0.9), explained=1),
+    illegal("timeouts", "ran past its timeout", "slept twice as long", acked("j", 0, spec=succeeds(sleep_ms=3000)), run("j", 1, 4)),
+    illegal("timeouts", "ran past its timeout", "hangs for ever, seen alive till the end", acked("j", 0, spec=hangs()),
+            run("j", 1), exited("w1", 90, seen=89.9)),
+    illegal("timeouts", "timed out too early", "at half its timeout", acked("j", 0), run("j", 1, 1.5, "timeout")),
+    illegal("timeouts", "process ended", "for no reason", acked("j", 0), run("j", 1), exited("w1", 1.3)),
+]  # fmt: skip
+
+STATES = [
+    legal("states", "done and finished", acked("j", 0), run("j", 1, 1.1), state("j", "finished")),
+    legal("states", "killed between end and report, waiting", acked("j", 0), run("j", 1, 1.1), killed("w1", 1.11),
+          state("j", "waiting")),
+    legal("states", "done, expired", acked("j", 0), run("j", 1, 1.1), state("j", "absent")),
+    legal("states", "in two places while it may be moving", acked("j", 0), run("j", 99.8, 99.95),
+          state("j", "finished", found_in=["lease", "finished"]), undecided=1),
+    illegal("states", "failed although done", "it ended well", acked("j", 0), run("j", 1, 1.1), state("j", "failed")),
+    illegal("states", "in two places", "finished and cancelled", acked("j", 0), run("j", 1, 1.1),
+            state("j", "finished", found_in=["finished", "canceled"])),
+    illegal("states", "in two places", "twice in the waiting list", acked("j", 0), run("j", 1, 1.1),
+            state("j", "waiting", found_in=["queue", "queue"])),
+    illegal("states", "finished, never done", "none of its runs ended well", acked("j", 0), run("j", 1), killed("w1", 1.1),
+            state("j", "finished")),
+]  # fmt: skip
+
+UNKNOWN = [
+    legal("unknown", "in an outage", answered("unknown", "j", 2), fault("down", 1, 3, "cut")),
+    legal("unknown", "while the queue recovers", answered("unknown", "j", 6), fault("down", 1, 3, "cut")),
+    legal("unknown", "its producer was killed", invoked("j", 2), signal("producer", 2.5, "KILL")),
+    illegal("unknown", "unknown in calm time", "nothing was broken", answered("unknown", "j", 2)),
+    illegal("unknown", "unknown in calm time", "never answered at all", invoked("j", 2), acked("k", 50)),
+]
+
+CASES = [*LOST, *PHANTOM, *DUPLICATES, *OVERLAP, *ATTEMPTS, *BACKOFF, *DEAD_LETTERS, *TIMEOUTS, *STATES, *UNKNOWN]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.checker}-{'illegal' if case.anomaly else 'legal'}-{case.name}")
+def test_a_checker_finds_what_is_illegal_and_nothing_else(case: Case) -> None:
+    result = judged(case)
+    found = {finding.anomaly for finding in result.findings}
+    assert found == ({case.anomaly} if case.anomaly else set()), result.findings
+    assert (result.total > 0) == bool(case.anomaly)
+    assert result.undecided == case.undecided
+    assert case.explained is None or result.explained == case.explained
+
+
+def test_every_checker_has_a_legal_and_an_illegal_history() -> None:
+    told = {(case.checker, bool(case.anomaly)) for case in CASES}
+    assert told == {(name, verdict) for name in CHECKERS for verdict in (True, False)}

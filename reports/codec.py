@@ -91,10 +91,24 @@ def _plain(kind: type, data: object, path: str, report: Report) -> object:
             return math.inf
         if isinstance(data, int | float) and not isinstance(data, bool) and math.isfinite(data):
             return float(data)
+    elif isinstance(data, str) and kind is str:
+        if _is_unicode(data):
+            return data
+        report(path, f"{data!r} holds half a character, which no file can")
+        return ""
     elif isinstance(data, kind) and not (kind is int and isinstance(data, bool)):
         return data
     report(path, f"{data!r} is not {_WANTED[kind]}")
     return None
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON can spell lone surrogates; UTF-8 can't."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _WANTED: Final[dict[type, str]] = {

@@ -1,10 +1,11 @@
-"""Objectives: evaluation. One objective and one metric become one verdict, by these rules, the first that holds:
+"""Objectives: evaluation. One objective and one metric become one verdict by the first of these rules that holds.
 
 1. The objective's window is longer than the campaign: not judged.
-2. Not measured, or fewer samples than needed: not judged for a policy's, inconclusive for a scenario's own. Zero samples never pass.
+2. Not measured, or fewer samples than needed: not judged for a policy's, inconclusive for a scenario's own.
+   Zero samples never pass.
 3. Only a lower bound is known: what it already decides is decided; else inconclusive.
-4. A time that is missed is judged again without the samples that a stall of the host touched: missed again, fail; met then,
-   or fewer than 90 % of the samples left, inconclusive.
+4. A time that is missed is judged again without the samples that a stall of the host touched: missed again,
+   fail; met then, or fewer than 90 % of the samples left, inconclusive.
 5. The comparison. Unfinished jobs are infinite, so a quantile that reaches them fails.
 """
 

@@ -103,11 +103,13 @@ def _run_view(run: ScenarioRun, index: int) -> RunView:
 
 
 def _lead(record: RunRecord, parts: tuple[PartView, ...]) -> Lead:
-    """Where each part ended as it should, the finding comes from what was found elsewhere: the leading part has none."""
+    """Where the leading part has no finding, it comes from what was found elsewhere."""
     first = next(each for each in parts if each.part is leading_part(record))
     run = next(each for each in first.runs if each.run is leading_run(first.part))
     told = (first, *sorted(parts, key=lambda each: ("as found", "as declared", "planted bug").index(each.part.kind)))
-    chosen, found = next(((each, leading_finding(each.part)) for each in told if leading_finding(each.part)), (first, None))
+    chosen, found = next(
+        ((each, leading_finding(each.part)) for each in told if leading_finding(each.part)), (first, None)
+    )
     finding_run = next((each for each in chosen.runs if found and each.run is found[0]), run)
     return Lead(
         view=first,

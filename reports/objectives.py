@@ -47,8 +47,8 @@ Report = Callable[[str], None]
 class Objective:
     """``key`` compared with ``threshold`` (seconds, jobs, or a ratio from 0 to 1).
 
-    ``text``: as it was written, or its title in a policy. ``quantile``: 0 to 1; None where the metric is one number.
-    ``window_s``: a shorter campaign can't judge it.
+    ``text``: as it was written, or its title in a policy. ``quantile``: 0 to 1; None where the metric is one
+    number. ``window_s``: a shorter campaign can't judge it.
     """
 
     text: str
@@ -73,7 +73,8 @@ class Objective:
     def n_needed(self) -> int:
         """Samples without which it can't be judged: 3 / (1 - q) for a quantile, and for a ratio likewise; else one.
 
-        The rule of three: with n samples and no miss among them, the share of misses is below 3 / n at 95 % confidence.
+        The rule of three: with n samples and no miss among them, the share of misses is below 3 / n at 95 %
+        confidence.
         """
         rare = 1.0
         if self.quantile is not None:
@@ -185,7 +186,7 @@ def _only(allowed: set[str], table: Mapping[str, object], path: str, report: Rep
 
 def _objective(text: str, report: Report) -> Objective | None:
     """One objective; every error of it goes to ``report``."""
-    match = _FORM.fullmatch(text) if isinstance(text, str) else None
+    match = _FORM.fullmatch(text)
     if match is None:
         report(f"{text!r} is not an objective; allowed: {FORM}")
         return None

@@ -6,7 +6,9 @@ from reports.verdict import Verdict
 
 def parts_in_order(record: RunRecord) -> tuple[Part, ...]:
     """Parts that did not end as they should first, then as they ran."""
-    return tuple(sorted(record.parts, key=lambda part: (part.as_expected, part.verdict.rank if not part.as_expected else 0)))
+    return tuple(
+        sorted(record.parts, key=lambda part: (part.as_expected, part.verdict.rank if not part.as_expected else 0))
+    )
 
 
 def leading_part(record: RunRecord) -> Part:
@@ -15,7 +17,7 @@ def leading_part(record: RunRecord) -> Part:
 
 
 def runs_in_order(part: Part) -> tuple[ScenarioRun, ...]:
-    """Scenarios by verdict, worst first; of equal ones those with a broken promise, then with faults, then as they ran."""
+    """Worst verdict first; of equal ones those with a broken promise, then with faults, then as they ran."""
     return tuple(sorted(part.scenarios, key=_weight))
 
 

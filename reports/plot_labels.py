@@ -52,7 +52,7 @@ class FaultLabels:
     def arrange(
         self, x_of: Callable[[float], float], right: float, width: Callable[[str], float]
     ) -> list[tuple[FaultRun, int, tuple[str, ...], float]]:
-        """Fault, lane from the top, lines, left end of its text. Tall labels if all fit side by side, else flat ones in lanes."""
+        """Fault, lane from the top, lines, left end of its text. Tall labels if all fit side by side, else flat ones."""
         side_by_side = self._lanes(self.tall, x_of, right, width)
         if all(lane == 0 for _, lane, _, _ in side_by_side):
             return side_by_side
@@ -83,7 +83,9 @@ class FaultLabels:
 
 def fault_labels(faults: Sequence[FaultRun], *, narrow: bool) -> FaultLabels:
     """Labels of all faults that were injected."""
-    injected = tuple(sorted((each for each in faults if each.inject_s is not None), key=lambda each: each.inject_s or 0.0))
+    injected = tuple(
+        sorted((each for each in faults if each.inject_s is not None), key=lambda each: each.inject_s or 0.0)
+    )
     return FaultLabels(
         injected,
         tuple(_tall(each, narrow=narrow) for each in injected),

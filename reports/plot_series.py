@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from reports.run_record import Series
 
@@ -22,12 +23,10 @@ def binned(series: Series, bins_max: int) -> Binned:
     every = math.ceil(len(series.backlog) / bins_max)
     starts = range(0, len(series.backlog), every)
     edges = (*(series.edges_s[start] for start in starts), series.edges_s[-1])
-    widths = [high - low for low, high in zip(edges, edges[1:], strict=False)]
+    widths = [high - low for low, high in pairwise(edges)]
 
     def rate(counts: Sequence[int]) -> tuple[float, ...]:
-        return tuple(
-            sum(counts[start : start + every]) / width for start, width in zip(starts, widths, strict=True)
-        )
+        return tuple(sum(counts[start : start + every]) / width for start, width in zip(starts, widths, strict=True))
 
     return Binned(
         edges_s=edges,
@@ -38,7 +37,7 @@ def binned(series: Series, bins_max: int) -> Binned:
 
 
 def ticks(value_max: float, count_max: int) -> tuple[float, ...]:
-    """0 and up to ``count_max`` multiples of the smallest round step (1, 2 or 5 times a power of ten) that are <= ``value_max``."""
+    """0 and at most ``count_max`` multiples, up to ``value_max``, of the smallest round step: 1, 2, 5 times 10^k."""
     power = 10.0 ** math.floor(math.log10(value_max / count_max))
     step = next(power * factor for factor in (1, 2, 5, 10, 20) if value_max // (power * factor) <= count_max)
     return tuple(round(step * index, 9) for index in range(int(value_max // step) + 1))

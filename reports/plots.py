@@ -6,14 +6,16 @@
     backlog, jobs     filled
 
 Matplotlib draws in sentinel colours, which become custom properties of the page's style sheet afterwards: one
-drawing serves light, dark and print. Everything is labelled on the drawing; there is no legend. The canvas counts in CSS pixels,
-y downwards, so that panels, bands and labels share one system of coordinates.
+drawing serves light, dark and print. Everything is labelled on the drawing; there is no legend. The canvas
+counts in CSS pixels, y downwards, so that panels, bands and labels share one system of coordinates.
 """
 
 import io
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final, Literal
 
 import matplotlib as mpl
@@ -33,6 +35,7 @@ FONT_PX: Final = 11.5
 LINE_PX: Final = 13.0
 STRIP_PX: Final = 40.0
 AXIS_PX: Final = 36.0
+PANELS_PX_MIN: Final = 170.0
 BINS_SHOWN_MAX: Final = 110
 # Sentinel colours and what they stand for in the page's style sheet.
 INK, INK2, RULE, ARRIVALS, COMPLETIONS, BACKLOG, FAULT, LOST, MET = (f"#0000{index}1" for index in "123456789")
@@ -52,19 +55,19 @@ Align = Literal["left", "right", "center"]
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A drawing's width and the room it needs, in CSS pixels. ``panels``: height of both panels and the strip."""
+    """A drawing's size in CSS pixels; it grows in ``height`` where fault labels leave the panels too little."""
 
     width: float
+    height: float
     left: float
     right: float
-    panels: float
     narrow: bool = False
 
 
-FIRST_SCREEN: Final = Size(816, 34, 808, 268)
-SHARED_SCREEN: Final = Size(816, 34, 808, 212)
-SECTION: Final = Size(816, 34, 808, 190)
-PHONE: Final = Size(358, 26, 354, 244, narrow=True)
+FIRST_SCREEN: Final = Size(816, 352, 34, 808)
+SHARED_SCREEN: Final = Size(816, 336, 34, 808)
+SECTION: Final = Size(816, 260, 34, 808)
+PHONE: Final = Size(358, 340, 26, 354, narrow=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +98,35 @@ class Canvas:
         share = (min(max(at_s, self.from_s), self.to_s) - self.from_s) / (self.to_s - self.from_s)
         return self.size.left + (self.size.right - self.size.left) * share
 
-    def line(self, xs: Sequence[float], ys: Sequence[float], colour: str, width: float, dash: tuple[float, ...] = ()) -> None:
+    def line(
+        self, xs: Sequence[float], ys: Sequence[float], colour: str, width: float, dash: tuple[float, ...] = ()
+    ) -> None:
         """A polyline; ``dash`` in pixels."""
         style = (0, dash) if dash else "-"
         self.axes.plot(xs, ys, color=colour, linewidth=width, linestyle=style, solid_joinstyle="round")
 
+    def steps(self, edges_s: Sequence[float], values: Sequence[float], panel: Panel) -> tuple[list[float], list[float]]:
+        """Corner points of steps, never smoothed: each bin is level from edge to edge. Labels keep off the line."""
+        xs = [self.x(edge) for low, high in pairwise(edges_s) for edge in (low, high)]
+        ys = [panel.y(value) for value in values for _ in range(2)]
+        for x, y, next_x, next_y in zip(xs, ys, xs[1:], ys[1:], strict=False):
+            self.space.take(Box(min(x, next_x) - 1, min(y, next_y) - 1, max(x, next_x) + 1, max(y, next_y) + 1))
+        return xs, ys
+
     def text(self, x: float, y: float, says: str, colour: str, *, bold: bool = False, align: Align = "left") -> None:
         """One line of text on its base line; a dollar sign is a dollar sign."""
-        self.axes.text(x, y, says, color=colour, fontsize=FONT_PX, ha=align, va="baseline", fontweight="bold" if bold else "normal", parse_math=False)
+        says = " ".join(says.split())
+        self.axes.text(
+            x,
+            y,
+            says,
+            color=colour,
+            fontsize=FONT_PX,
+            ha=align,
+            va="baseline",
+            fontweight="bold" if bold else "normal",
+            parse_math=False,
+        )
         width = text_width(says, bold=bold)
         left = x - {"left": 0.0, "right": width, "center": width / 2}[align]
         self.space.take(Box(left, y - FONT_PX, left + width, y + 3))
@@ -122,7 +146,12 @@ def timeline(run: ScenarioRun, size: Size, key: str) -> str:
         return ""
     labels = fault_labels(run.faults, narrow=size.narrow)
     marks = run.marks or Marks(load_ends_s=run.series.edges_s[-1])
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": key, "path.simplify": False}):
+    with (
+        mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": key, "path.simplify": False}),
+        warnings.catch_warnings(),
+    ):
+        # Text stays text: the reader's fonts draw it, so that ours may lack a character.
+        warnings.filterwarnings("ignore", message="Glyph .* missing", category=UserWarning)
         from_s, to_s = run.series.edges_s[0], run.series.edges_s[-1]
         lanes = labels.arrange(
             lambda at_s: size.left + (size.right - size.left) * (at_s - from_s) / (to_s - from_s),
@@ -130,10 +159,11 @@ def timeline(run: ScenarioRun, size: Size, key: str) -> str:
             text_width,
         )
         head = 8 + LINE_PX * max((lane + len(lines) for _, lane, lines, _ in lanes), default=0)
-        height = head + size.panels + AXIS_PX
+        panels = max(PANELS_PX_MIN, size.height - head - AXIS_PX)
+        height = head + panels + AXIS_PX
         canvas = _canvas(size, height, from_s, to_s)
-        bottom = head + size.panels
-        above = (size.panels - STRIP_PX) * 0.6
+        bottom = head + panels
+        above = (panels - STRIP_PX) * 0.6
         series = binned(run.series, BINS_SHOWN_MAX // 2 if size.narrow else BINS_SHOWN_MAX)
         rate = Panel(head, head + above, max(1.0, 1.3 * max(*series.arrivals_s, *series.completions_s)))
         backlog = Panel(head + above + STRIP_PX, bottom, max(4.0, 1.25 * max(series.backlog)))
@@ -159,7 +189,9 @@ def describe(run: ScenarioRun) -> str:
     series, marks = run.series, run.marks
     peak = max(series.backlog)
     at_s = series.edges_s[series.backlog.index(peak)]
-    says = [f"{sum(series.arrivals):,} arrivals and {sum(series.completions):,} completions in {series.edges_s[-1]:.1f} s."]
+    says = [
+        f"{sum(series.arrivals):,} arrivals and {sum(series.completions):,} completions in {series.edges_s[-1]:.1f} s."
+    ]
     says += [f"{fault.label}: {_when(fault)}, fired ×{fault.affected}." for fault in run.faults]
     says.append(f"The backlog peaks at {peak:,} jobs at {at_s:.1f} s and ends at {series.backlog[-1]:,}.")
     if marks and marks.lost_at_s:
@@ -186,13 +218,17 @@ def _canvas(size: Size, height: float, from_s: float, to_s: float) -> Canvas:
     return Canvas(axes, size, from_s, to_s)
 
 
-def _faults(canvas: Canvas, lanes: Sequence[tuple[FaultRun, int, tuple[str, ...], float]], head: float, bottom: float) -> None:
+def _faults(
+    canvas: Canvas, lanes: Sequence[tuple[FaultRun, int, tuple[str, ...], float]], head: float, bottom: float
+) -> None:
     for fault, lane, lines, text_x in lanes:
         left = canvas.x(fault.inject_s or 0.0)
         right = canvas.x(fault.heal_s if fault.heal_s is not None else fault.inject_s or 0.0)
         top = 2 + lane * LINE_PX
         if fault.fired:
-            canvas.axes.add_patch(Rectangle((left, head), right - left, bottom - head, facecolor=FAULT, alpha=0.16, linewidth=0))
+            canvas.axes.add_patch(
+                Rectangle((left, head), right - left, bottom - head, facecolor=FAULT, alpha=0.16, linewidth=0)
+            )
         canvas.line((left, left), (top, bottom), FAULT, 1.25, () if fault.fired else (1, 3))
         if right > left + 1:
             canvas.line((right, right), (head, bottom), FAULT, 1.25, (2, 2) if fault.fired else (1, 3))
@@ -218,46 +254,54 @@ def _axes(canvas: Canvas, rate: Panel, backlog: Panel) -> None:
     canvas.text(left + 4, backlog.top, "backlog, jobs", INK, bold=True)
 
 
-def _steps(canvas: Canvas, edges_s: Sequence[float], values: Sequence[float], panel: Panel) -> tuple[list[float], list[float]]:
-    """Steps, never smoothed: each bin is level from edge to edge."""
-    xs = [canvas.x(edge) for low, high in zip(edges_s, edges_s[1:], strict=False) for edge in (low, high)]
-    ys = [panel.y(value) for value in values for _ in range(2)]
-    return xs, ys
-
-
 def _rates(canvas: Canvas, series: Binned, rate: Panel, marks: Marks) -> None:
     end_x = canvas.x(marks.load_ends_s)
+    canvas.line(*canvas.steps(series.edges_s, series.arrivals_s, rate), ARRIVALS, 1.25, (4, 2.5))
+    canvas.line(*canvas.steps(series.edges_s, series.completions_s, rate), COMPLETIONS, 2)
     if marks.load_ends_s < canvas.to_s:
         canvas.line((end_x, end_x), (rate.top, rate.bottom), INK2, 1, (1, 3))
-        canvas.label(f"load ends {marks.load_ends_s:.1f} s", INK2, [(end_x + 5, rate.top + 11), (end_x + 5, rate.top + 24)])
-    canvas.line(*_steps(canvas, series.edges_s, series.arrivals_s, rate), ARRIVALS, 1.25, (4, 2.5))
-    canvas.line(*_steps(canvas, series.edges_s, series.completions_s, rate), COMPLETIONS, 2)
+        canvas.label(
+            f"load ends {marks.load_ends_s:.1f} s", INK2, [(end_x + 5, rate.top + 11), (end_x + 5, rate.top + 24)]
+        )
     top_value = max(series.completions_s)
     peak = series.completions_s.index(top_value)
     x, y = canvas.x(series.edges_s[peak]), rate.y(top_value) - 5
-    canvas.label("completions", COMPLETIONS, [(x, y), (x - 34, y), (x + 10, y), (x, y - LINE_PX)], bold=True)
+    canvas.label(
+        "completions", COMPLETIONS, [(x, y), (x - 34, y), (x + 10, y), (x - 80, y + 6), (x, y - LINE_PX)], bold=True
+    )
     level = rate.y(max(series.arrivals_s)) - 6
     says = "arrivals, dashed" if canvas.size.narrow else "arrivals (planned), dashed"
     width = canvas.size.right - canvas.size.left
-    spots = [(canvas.size.left + width * share, level + shift) for shift in (0, -LINE_PX, 24) for share in (0.14, 0.4, 0.3, 0.02)]
+    spots = [
+        (canvas.size.left + width * share, level + shift)
+        for shift in (-6, -16, 22, 34)
+        for share in (0.14, 0.3, 0.45, 0.02, 0.6)
+    ]
     canvas.label(says, ARRIVALS, spots)
 
 
 def _backlog(canvas: Canvas, series: Binned, panel: Panel, raw: Series, marks: Marks) -> None:
-    xs, ys = _steps(canvas, series.edges_s, series.backlog, panel)
+    xs, ys = canvas.steps(series.edges_s, series.backlog, panel)
     canvas.axes.fill([xs[0], *xs, xs[-1]], [panel.bottom, *ys, panel.bottom], facecolor=BACKLOG, alpha=0.2, linewidth=0)
     canvas.line(xs, ys, BACKLOG, 1.5)
     peak = max(series.backlog)
     if peak:
         x, y = canvas.x(series.edges_s[series.backlog.index(peak)]), panel.y(peak)
-        canvas.label(f"peak {max(raw.backlog):,}", BACKLOG, [(x + 14, y + 2), (x, y - 4), (x - 50, y + 2)], bold=True)
+        canvas.label(
+            f"peak {max(raw.backlog):,}",
+            BACKLOG,
+            [(x + 14, y + 2), (x, y - 5), (x - 54, y + 2), (x + 30, y + 2), (x + 60, y - 5)],
+            bold=True,
+        )
     left = raw.backlog[-1]
     if left:
         jobs = f"{left:,} job{'s' if left > 1 else ''}"
         says = f"{jobs} never leave{'' if left > 1 else 's'}" if marks.lost_at_s else f"{jobs} left at the end"
         width = text_width(says, bold=True)
         y = panel.y(left) - 6
-        canvas.label(says, BACKLOG, [(canvas.size.right - width - 20, y), (canvas.size.right - width, y - LINE_PX)], bold=True)
+        canvas.label(
+            says, BACKLOG, [(canvas.size.right - width - 20, y), (canvas.size.right - width, y - LINE_PX)], bold=True
+        )
 
 
 def _strip(canvas: Canvas, marks: Marks, top: float) -> None:
@@ -267,7 +311,9 @@ def _strip(canvas: Canvas, marks: Marks, top: float) -> None:
         for x in xs:
             canvas.line((x, x), (top + 7, top + 21), LOST, 1.25 if canvas.size.narrow else 2)
         says = f"{len(marks.lost_at_s):,} {marks.lost_word} ✗"
-        canvas.label(says, LOST, [(xs[0] - 6 - text_width(says, bold=True), top + 18), (xs[-1] + 6, top + 18)], bold=True)
+        canvas.label(
+            says, LOST, [(xs[0] - 6 - text_width(says, bold=True), top + 18), (xs[-1] + 6, top + 18)], bold=True
+        )
     if marks.recovery:
         _recovery(canvas, marks.recovery, top)
 
@@ -281,21 +327,41 @@ def _recovery(canvas: Canvas, recovery: Recovery, top: float) -> None:
     canvas.line((left, left), (y - 5, y + 5), colour, 1.75)
     canvas.line((left, right), (y, y), colour, 1.75)
     canvas.line((right - 6, right - 1, right - 6), (y - 4, y, y + 4), colour, 1.75)
-    end = right
-    if recovery.limit_s is not None and recovery.from_s + recovery.limit_s <= canvas.to_s:
-        end = max(right, limit_x := canvas.x(recovery.from_s + recovery.limit_s))
-        canvas.line((limit_x, limit_x), (y - 8, y + 8), colour, 3)
-    says = _recovery_text(recovery)
-    spots = [(end + 6, y + 4), (left - 8 - text_width(says, bold=True), y + 4)]
-    if right - left > text_width(says, bold=True) + 16:
-        spots.insert(0, (left + 9, y - 6))
-    elif end + 6 + text_width(says, bold=True) > canvas.size.right:
-        spots.reverse()
-    canvas.label(says, colour, spots, bold=True)
+    canvas.space.take(Box(left, y - 5, right, y + 5))
+    took = _took_text(recovery)
+    width = text_width(took, bold=True)
+    above, beside = (left + 9, y - 6), (right + 6, y + 4)
+    limit_s = recovery.limit_s
+    if limit_s is not None and recovery.from_s + limit_s <= canvas.to_s:
+        x = canvas.x(recovery.from_s + limit_s)
+        canvas.line((x, x), (y - 8, y + 8), colour, 3)
+        canvas.space.take(Box(x - 3, y - 8, x + 3, y + 8))
+        canvas.label(
+            took,
+            colour,
+            [above, beside] if right - left > width + 16 else [beside, (left - 8 - width, y + 4)],
+            bold=True,
+        )
+        says = f"limit {limit_s:g} s"
+        canvas.label(
+            says,
+            colour,
+            [(x + 5, y - 6 if over else y + 4), (x + 5, y + 16), (x - 8 - text_width(says, bold=True), y + 16)],
+            bold=True,
+        )
+        return
+    says = took if limit_s is None else f"{took}, limit {limit_s:g} s"
+    width = text_width(says, bold=True)
+    room = right + 6 + width <= canvas.size.right
+    canvas.label(says, colour, [beside if room else (left - 8 - width, y + 4), above], bold=True)
+
+
+def _took_text(recovery: Recovery) -> str:
+    return f"recovery {'> ' if recovery.lower_bound else ''}{seconds(recovery.to_s - recovery.from_s)}"
 
 
 def _recovery_text(recovery: Recovery) -> str:
-    took = f"recovery {'> ' if recovery.lower_bound else ''}{seconds(recovery.to_s - recovery.from_s)}"
+    took = _took_text(recovery)
     return took if recovery.limit_s is None else f"{took}, limit {recovery.limit_s:g} s"
 
 

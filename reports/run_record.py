@@ -1,10 +1,12 @@
 """``run.json``: everything that a report says, and the only thing that reports read. This module is its documentation.
 
-Every class is one JSON object, every field one key of the same name; a field with a default may be absent. Times ``*_s`` are
-seconds, from the begin of the load where they are a point in time (``at_s``, ``inject_s``), else a duration. Infinity is
-the string ``"inf"``: a job that never ended has an infinite job time. ``null`` is *not measured*.
+Every class is one JSON object, every field one key of the same name; a field with a default may be absent.
+Times ``*_s`` are seconds, from the begin of the load where they are a point in time (``at_s``, ``inject_s``),
+else a duration. Infinity is the string ``"inf"``: a job that never ended has an infinite job time. ``null``
+is *not measured*.
 
-    run.json = RunRecord ─ parts: Part ─ scenarios: ScenarioRun ─ faults, situations, checkers, findings, metrics, ...
+    run.json = RunRecord ─ parts: Part ─ scenarios: ScenarioRun ─ faults, situations, checkers, findings,
+    metrics, ...
 """
 
 import json
@@ -101,8 +103,9 @@ class Target:
 class Load:
     """What was sent. ``stretch`` >= 1: how much slower than declared; ``left_out`` jobs did not fit even so.
 
-    ``planned`` counts the jobs of the plan as it was run (after ``left_out``), ``sent`` those that a producer invoked; each of those
-    is acknowledged, rejected or unknown. ``rate_s`` is in jobs/s as it was run. ``notes`` says what else was left out and why.
+    ``planned`` counts the jobs of the plan as it was run (after ``left_out``), ``sent`` those that a producer
+    invoked; each of those is acknowledged, rejected or unknown. ``rate_s`` is in jobs/s as it was run.
+    ``notes`` says what else was left out and why.
     """
 
     planned: int
@@ -127,10 +130,11 @@ class Workers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRun:
-    """A planned fault and what became of it. ``trigger`` is the plan in words (``at 2.5 s``, ``when 75 % have started``).
+    """A planned fault and what became of it.
 
-    ``label`` is unique in its scenario (``kill tree``, ``kill tree 2``). ``affected`` counts the clients of the system that were
-    seen to be affected, ``evidence`` says which and how; none: the fault did not fire, however its API call ended.
+    ``trigger`` is the plan in words (``at 2.5 s``, ``when 75 % have started``). ``label`` is unique in its
+    scenario (``kill tree``, ``kill tree 2``). ``affected`` counts the clients of the system that were seen to
+    be affected, ``evidence`` says which and how; none: the fault did not fire, however its API call ended.
     ``inject_s`` null: it was never injected; ``note`` then says why.
     """
 
@@ -162,7 +166,8 @@ class Situation:
 class CheckerRun:
     """What a checker looked at. ``needed``: the scenario's workload needs it, so that nothing examined is inconclusive.
 
-    ``explained``: suspicious at first, but with a cause; ``undecided``: can't be told. ``error``: it crashed ('': no).
+    ``explained``: suspicious at first, but with a cause; ``undecided``: can't be told. ``error``: it crashed
+    ('': no).
     """
 
     name: str
@@ -186,7 +191,7 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineRow:
-    """A line of a job's life. ``emphasis`` marks the one that is wrong."""
+    """A line of a job's life; `words` in back quotes are set as code. ``emphasis`` marks the one that is wrong."""
 
     at_s: float
     who: str
@@ -198,9 +203,10 @@ class TimelineRow:
 class FindingRecord:
     """One thing that is wrong, with its evidence. ``id`` (F1) is unique in its part.
 
-    A *broken promise* comes from ``checker`` and quotes the ``clause`` it breaks; only it may be called a bug. *Slower than
-    objective* has the objective's text in ``checker`` and no clause. ``anomaly`` is its class in a word or two
-    (``stranded``); ``says`` is a full sentence. ``times``: how often it was found; ``more_like_it``: other jobs, bounded.
+    A *broken promise* comes from ``checker`` and quotes the ``clause`` it breaks; only it may be called a
+    bug. *Slower than objective* has the objective's text in ``checker`` and no clause. ``anomaly`` is its
+    class in a word or two (``stranded``); ``says`` is a full sentence. ``times``: how often it was found;
+    ``more_like_it``: other jobs, bounded.
     """
 
     id: str
@@ -231,8 +237,9 @@ class Remainder:
 class Metric:
     """A number of the history. ``name`` is what objectives say: ``lost``, ``p(95) job_time``, ``availability``.
 
-    ``value`` in ``unit`` (a ratio is 0 to 1, never percent); null: not measured. ``n``: samples behind it. ``lower_bound``: the true
-    value is at least this, since the run ended first. ``window_s``: how long one must look for it to mean anything.
+    ``value`` in ``unit`` (a ratio is 0 to 1, never percent); null: not measured. ``n``: samples behind it.
+    ``lower_bound``: the true value is at least this, since the run ended first. ``window_s``: how long one
+    must look for it to mean anything.
     """
 
     name: str
@@ -249,7 +256,8 @@ class Metric:
 class ObjectiveResult:
     """A metric compared with a threshold. ``text`` is how it was written, or its title in a policy.
 
-    ``n_needed``: samples without which it can't be judged. ``note`` says what a reader must know to believe the verdict.
+    ``n_needed``: samples without which it can't be judged. ``note`` says what a reader must know to believe
+    the verdict.
     """
 
     text: str
@@ -270,8 +278,8 @@ class ObjectiveResult:
 class Series:
     """Binned history for the plots: bin i is [edges_s[i], edges_s[i + 1]). At most 400 bins.
 
-    ``arrivals`` (intended) and ``completions`` (first successful ends) count jobs in the bin; ``backlog`` is the
-    number acknowledged and not ended at the bin's end.
+    ``arrivals`` (intended) and ``completions`` (first successful ends) count jobs in the bin; ``backlog`` is
+    the number acknowledged and not ended at the bin's end.
     """
 
     edges_s: tuple[float, ...]
@@ -292,7 +300,10 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """What a plot points at. ``lost_at_s``: when each lost job was last seen; ``lost_word``: what to call them (``stranded``)."""
+    """What a plot points at.
+
+    ``lost_at_s``: when each lost job was last seen; ``lost_word``: what to call them (``stranded``).
+    """
 
     load_ends_s: float
     lost_at_s: tuple[float, ...] = ()
@@ -311,7 +322,7 @@ class Percentile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """Job time from the intended time, over acknowledged jobs that can succeed; unfinished and lost ones are infinite."""
+    """Job time from the intended time, over acknowledged jobs that can succeed; those that never ended are infinite."""
 
     n: int
     percentiles: tuple[Percentile, ...]
@@ -356,8 +367,8 @@ class ScenarioRun:
 class Part:
     """A target with its promise and scenarios. ``metrics`` and ``objectives`` are the policy's, over all of them.
 
-    ``expected``: with which verdicts it ends as it should (a planted bug: fail). ``caught_by``: the checker that must have
-    found the planted bug ('': no bug was planted). ``title`` says what is planted, or '' .
+    ``expected``: with which verdicts it ends as it should (a planted bug: fail). ``caught_by``: the checker
+    that must have found the planted bug ('': no bug was planted). ``title`` says what is planted, or '' .
     """
 
     kind: PartKind
@@ -386,8 +397,9 @@ class Part:
 class RunRecord:
     """A campaign. ``started`` and ``ended`` are RFC 3339 in UTC; ``command`` is what runs it again.
 
-    ``canary``: writes lost, of those written. ``host_stall_s``: time in which the machine did not let processes run.
-    ``planted_bugs``: caught, of those tried, at this version of Stormproof (null: not tried). ``note``: shown in the band.
+    ``canary``: writes lost, of those written. ``host_stall_s``: time in which the machine did not let
+    processes run. ``planted_bugs``: caught, of those tried, at this version of Stormproof (null: not tried).
+    ``note``: shown in the band.
     """
 
     campaign: str
@@ -452,7 +464,7 @@ def load(path: Path) -> RunRecord:
 
 
 def dump(record: RunRecord) -> str:
-    """The text of run.json. Raises ``RecordError`` for a record that ``load`` would refuse, so that none is ever written."""
+    """The text of run.json. Raises ``RecordError`` for a record that ``load`` would refuse: none is ever written."""
     data = encode(record)
     parse(data, "record")
     return json.dumps(data, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
@@ -477,7 +489,9 @@ def _contradictions(record: RunRecord) -> Iterator[str]:
         if not part.scenarios:
             yield f"{path}.scenarios: empty; a part has at least one"
         ids = [finding.id for run in part.scenarios for finding in run.findings]
-        yield from (f"{path}: finding id {each!r} is used twice" for each in sorted({i for i in ids if ids.count(i) > 1}))
+        yield from (
+            f"{path}: finding id {each!r} is used twice" for each in sorted({i for i in ids if ids.count(i) > 1})
+        )
         for place, run in enumerate(part.scenarios):
             yield from _contradictions_of_run(run, f"{path}.scenarios[{place}]")
 

@@ -1,6 +1,7 @@
 """The sentence of the verdict band: who did what to how many jobs, when what broke. Words follow the evidence.
 
-A fault is named as the circumstance only where the finding's own timeline names it, or where it was the only one.
+A fault is named as the circumstance only where the finding's own timeline names it, or where it was the only
+one.
 """
 
 from collections.abc import Mapping
@@ -40,7 +41,7 @@ def headline(record: RunRecord) -> str:
     if len(record.parts) == 1:
         return f"{record.verdict.upper()}: {outcome(record.parts[0])}"
     if all(part.as_expected for part in record.parts):
-        return f"{record.verdict.upper()} as expected: " + "; ".join(map(_expected, record.parts))
+        return f"{record.verdict.upper()}, as expected: " + "; ".join(map(_expected, record.parts))
     return f"{record.verdict.upper()}: {_surprise(leading_part(record))}"
 
 
@@ -71,12 +72,10 @@ def _held(part: Part) -> str:
 def _did(part: Part, run: ScenarioRun) -> str:
     finding = top_finding(run)
     if run.verdict is Verdict.FAIL:
-        for name, verb in (("lost", "lost"), ("unfinished", "left")):
+        lost_word = run.marks.lost_word if run.marks else "lost"
+        for name, verb, rest in (("lost", lost_word, ""), ("unfinished", "left", " unfinished")):
             metric = run.metric(name)
             if metric is not None and metric.value:
-                if name == "lost" and run.marks is not None:
-                    verb = run.marks.lost_word
-                rest = " unfinished" if name == "unfinished" else ""
                 of = f"{metric.value:,.0f} of {run.load.acknowledged:,} acknowledged jobs"
                 return f"{verb} {of}{rest}{_circumstance(run, finding)}"
         if finding is not None and finding.kind == "broken promise":

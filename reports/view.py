@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from reports.order import runs_in_order
-from reports.run_record import ObjectiveResult, Part, Percentile, RunRecord, ScenarioRun
+from reports.run_record import CheckerRun, ObjectiveResult, Part, Percentile, RunRecord, ScenarioRun
 from reports.verdict import Verdict, worst
 from reports.words import bound, count_word, limit, measured, percent, plural, seconds
 
@@ -64,6 +64,20 @@ class ObjectiveRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckerRow:
+    """A checker over all scenarios of a part; ``note`` says where it did not pass or crashed."""
+
+    name: str
+    looks_at: str
+    examined: int
+    explained: int
+    undecided: int
+    findings: int
+    verdict: Verdict
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
 class LatencyRow:
     """A quantile; ``bar`` 0 to 100 on a log scale from 10 ms to 10 s (None: no bar)."""
 
@@ -101,7 +115,7 @@ def short(run: ScenarioRun) -> str:
             return f"{count:,.0f} {word} of {run.load.acknowledged:,}"
     if run.verdict is Verdict.PASS:
         return f"0 lost of {run.load.acknowledged:,}"
-    return run.why[0] if run.why else run.verdict.value
+    return run.why[0].partition(": ")[0] if run.why else run.verdict.value
 
 
 def reasons(record: RunRecord, part: Part) -> tuple[Reason, ...]:
@@ -138,6 +152,33 @@ def reasons(record: RunRecord, part: Part) -> tuple[Reason, ...]:
 def objective_rows(results: Iterable[ObjectiveResult]) -> tuple[ObjectiveRow, ...]:
     """Rows of the SLA table."""
     return tuple(_objective_row(result) for result in results)
+
+
+def checker_rows(part: Part) -> tuple[CheckerRow, ...]:
+    """What each checker looked at, all scenarios together, in the order in which they first appear."""
+    found: dict[str, list[tuple[ScenarioRun, CheckerRun]]] = {}
+    for run in part.scenarios:
+        for checker in run.checkers:
+            found.setdefault(checker.name, []).append((run, checker))
+    return tuple(_checker_row(name, each) for name, each in found.items())
+
+
+def _checker_row(name: str, found: Sequence[tuple[ScenarioRun, CheckerRun]]) -> CheckerRow:
+    checkers = [checker for _, checker in found]
+    bad = [(run, each) for run, each in found if each.verdict in {Verdict.FAIL, Verdict.INCONCLUSIVE}]
+    notes = (
+        f"{run.title}: crashed: {each.error}" if each.error else f"{run.title}: {each.verdict}" for run, each in bad
+    )
+    return CheckerRow(
+        name=name,
+        looks_at=checkers[0].looks_at,
+        examined=sum(each.examined for each in checkers),
+        explained=sum(each.explained for each in checkers),
+        undecided=sum(each.undecided for each in checkers),
+        findings=sum(each.findings for each in checkers),
+        verdict=worst(each.verdict for each in checkers),
+        note="; ".join(notes),
+    )
 
 
 def latency_rows(percentiles: Iterable[Percentile]) -> tuple[LatencyRow, ...]:
@@ -202,7 +243,9 @@ def _lost_tile(part: Part) -> Tile:
     if unfinished:
         figures.append(Figure(f"{unfinished:,.0f}", "unfinished"))
     if lost or unfinished:
-        return Tile("Lost", worst(judged), tuple(figures), (f"limit 0 · n {run.load.acknowledged:,}", run.title.lower()))
+        return Tile(
+            "Lost", worst(judged), tuple(figures), (f"limit 0 · n {run.load.acknowledged:,}", run.title.lower())
+        )
     return Tile("Lost", worst(judged), tuple(figures), (f"limit 0 · n {_acknowledged(part):,}", _everywhere(part)))
 
 
@@ -218,7 +261,9 @@ def _twice_tile(part: Part) -> Tile:
 
 def _objective_tile(part: Part, metric: str, title: str) -> Tile:
     """A scenario's own objective where there is one, since it is the tighter; else the policy's."""
-    own = [(result, run.title.lower()) for run in part.scenarios for result in run.objectives if result.metric == metric]
+    own = [
+        (result, run.title.lower()) for run in part.scenarios for result in run.objectives if result.metric == metric
+    ]
     found = own or [(result, _everywhere(part)) for result in part.objectives if result.metric == metric]
     if not found:
         return Tile(title, Verdict.NOT_JUDGED, (Figure("–"),), ("no objective asks for it",))

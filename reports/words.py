@@ -5,7 +5,21 @@ from typing import Final
 
 from reports.run_record import Comparison, Unit
 
-_SMALL: Final = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_SMALL: Final = (
+    "no",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
 
 
 def count_word(n: int) -> str:
@@ -19,11 +33,13 @@ def plural(n: int, one: str, many: str = "") -> str:
 
 
 def seconds(value_s: float) -> str:
-    """A measured duration: ``0.86 s``, ``15.1 s``, ``12.3 min``; ``never`` for infinity."""
+    """A measured duration: ``48 ms``, ``0.86 s``, ``15.1 s``, ``12.3 min``; ``never`` for infinity."""
     if math.isinf(value_s):
         return "never"
     if value_s >= 600:  # noqa: PLR2004  # ten minutes
         return f"{value_s / 60:,.1f} min"
+    if 0 < value_s < 0.1:  # noqa: PLR2004  # two figures
+        return f"{value_s * 1000:.0f} ms"
     return f"{value_s:.2f} s" if value_s < 10 else f"{value_s:.1f} s"  # noqa: PLR2004  # two figures
 
 
@@ -37,7 +53,7 @@ def measured(value: float | None, unit: Unit, *, lower_bound: bool = False) -> s
     """A measured value with its unit; ``–`` where there is none, ``> 15.1 s`` where only a lower bound is known."""
     if value is None:
         return "–"
-    text = {"s": seconds, "ratio": percent, "jobs": lambda number: f"{number:,.0f}"}[unit](value)
+    text = f"{value:,.0f}" if unit == "jobs" else seconds(value) if unit == "s" else percent(value)
     return f"> {text}" if lower_bound and not math.isinf(value) else text
 
 
@@ -48,7 +64,7 @@ def limit(value: float, unit: Unit) -> str:
     if unit == "jobs":
         return f"{value:,.10g}"
     for size, name in ((3600.0, "h"), (60.0, "min")):
-        if value >= 2 * size and value % size == 0 or (value == size):
+        if value >= size and value % size == 0:
             return f"{value / size:g} {name}"
     return f"{value:g} s"
 

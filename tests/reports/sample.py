@@ -143,10 +143,19 @@ def planted_part() -> Part:
     return replace(part, title="accepts a job and drops it", caught_by="lost")
 
 
-def _part(target: Target, runs: tuple[ScenarioRun, ...], *, kind: str, expected: tuple[Verdict, ...], sustainable_rate_s: float | None) -> Part:
+def _part(
+    target: Target,
+    runs: tuple[ScenarioRun, ...],
+    *,
+    kind: str,
+    expected: tuple[Verdict, ...],
+    sustainable_rate_s: float | None,
+) -> Part:
     lost = sum(metric.value or 0 for run in runs for metric in run.metrics if metric.name == "lost")
     n = sum(run.load.acknowledged for run in runs)
-    slow = next((metric for run in runs for metric in run.metrics if metric.name == "recovery" and metric.lower_bound), None)
+    slow = next(
+        (metric for run in runs for metric in run.metrics if metric.name == "recovery" and metric.lower_bound), None
+    )
     metrics = (
         Metric(name="lost", value=lost, unit="jobs", n=n, details=f"{lost:g} stranded, 0 nowhere" if lost else ""),
         Metric(name="success_rate", value=1 - lost / n, unit="ratio", n=n - 12),
@@ -174,7 +183,11 @@ def _part(target: Target, runs: tuple[ScenarioRun, ...], *, kind: str, expected:
 
 def workers_killed() -> ScenarioRun:
     """Three jobs stranded by a killed tree."""
-    faults = (_fault("kill slot", 3.0, 4.1, 1), _fault("kill supervisor", 10.0, 11.1, 1), _fault("kill tree", 17.0, 18.1, 3))
+    faults = (
+        _fault("kill slot", 3.0, 4.1, 1),
+        _fault("kill supervisor", 10.0, 11.1, 1),
+        _fault("kill tree", 17.0, 18.1, 3),
+    )
     metrics = _metrics(lost=3, recovery_s=15.1, p95_s=0.86, lower_bound=True)
     run = _run("workers_killed", "A killed worker loses no job and repeats only what it was running.", faults, metrics)
     return replace(
@@ -211,7 +224,9 @@ def stranded() -> FindingRecord:
         runs=("r-0431",),
         clause=DELIVERY,
         causes=(
-            Cause(cause="Still waiting its turn?", fails="The system is at rest: no run event for 8.6 s (rest_s is 5 s)."),
+            Cause(
+                cause="Still waiting its turn?", fails="The system is at rest: no run event for 8.6 s (rest_s is 5 s)."
+            ),
             Cause(cause="No worker was left?", fails="6 of 6 slots lived and ran 173 jobs after the kill."),
             Cause(cause="Redis lost it?", fails="Canary: 0 of 204 writes missing; appendfsync always."),
             Cause(cause="The promise is at most once?", fails="The target declares at least once."),
@@ -269,7 +284,9 @@ def redis_restart_dud() -> ScenarioRun:
 
 def poison() -> ScenarioRun:
     """Bad jobs; too few for a p99."""
-    run = calm_run("poison_flaky_hanging", "Bad jobs end as failed, with their reason, and hold nobody up.", (), p95_s=0.2, n=147)
+    run = calm_run(
+        "poison_flaky_hanging", "Bad jobs end as failed, with their reason, and hold nobody up.", (), p95_s=0.2, n=147
+    )
     return replace(
         run,
         title="Poison, flaky, hanging",
@@ -299,7 +316,9 @@ def calm_run(name: str, claim: str, faults: tuple[FaultRun, ...], *, p95_s: floa
     return replace(
         run,
         series=series(dips=dips, stay=0, peak=19, rate=n / 24.5),
-        marks=Marks(load_ends_s=24.5, recovery=Recovery(from_s=last, to_s=last + 1.4, limit_s=6.0) if recovery_s else None),
+        marks=Marks(
+            load_ends_s=24.5, recovery=Recovery(from_s=last, to_s=last + 1.4, limit_s=6.0) if recovery_s else None
+        ),
         job_time=_latency(p95_s / 4, p95_s, p95_s * 1.3, p95_s * 1.5),
     )
 
@@ -326,7 +345,9 @@ def _run(name: str, claim: str, faults: tuple[FaultRun, ...], metrics: tuple[Met
     )
 
 
-def _metrics(*, lost: int, recovery_s: float | None, p95_s: float, lower_bound: bool = False, n: int = 612) -> tuple[Metric, ...]:
+def _metrics(
+    *, lost: int, recovery_s: float | None, p95_s: float, lower_bound: bool = False, n: int = 612
+) -> tuple[Metric, ...]:
     metrics = [
         Metric(name="lost", value=lost, unit="jobs", n=n),
         Metric(name="unfinished", value=0, unit="jobs", n=n),
@@ -334,7 +355,9 @@ def _metrics(*, lost: int, recovery_s: float | None, p95_s: float, lower_bound: 
     ]
     if recovery_s is not None:
         details = "3 jobs had not ended when the run did" if lower_bound else ""
-        metrics.append(Metric(name="recovery", value=recovery_s, unit="s", n=n, lower_bound=lower_bound, details=details))
+        metrics.append(
+            Metric(name="recovery", value=recovery_s, unit="s", n=n, lower_bound=lower_bound, details=details)
+        )
     return tuple(metrics)
 
 
@@ -354,7 +377,11 @@ def _checkers(*, lost: int) -> tuple[CheckerRun, ...]:
             explained=9 if name == "duplicates" else 0,
             undecided=0,
             findings=lost if name == "lost" else 0,
-            verdict=Verdict.FAIL if name == "lost" and lost else Verdict.NOT_APPLICABLE if name in {"dead_letters", "timeouts"} else Verdict.PASS,
+            verdict=Verdict.FAIL
+            if name == "lost" and lost
+            else Verdict.NOT_APPLICABLE
+            if name in {"dead_letters", "timeouts"}
+            else Verdict.PASS,
             needed=name not in {"dead_letters", "timeouts"},
         )
         for name, looks_at in CHECKERS.items()
@@ -402,8 +429,10 @@ def _many_kills() -> tuple[FaultRun, ...]:
     )
 
 
-def series(*, dips: tuple[tuple[float, float, float], ...], stay: int, peak: int, rate: float = 25.0, end_s: float = 33.2) -> Series:
-    """Bins of 0.4 s: arrivals at ``rate`` until 24.5 s, completions that fall in each dip (from, to, jobs/s) and catch up."""
+def series(
+    *, dips: tuple[tuple[float, float, float], ...], stay: int, peak: int, rate: float = 25.0, end_s: float = 33.2
+) -> Series:
+    """Bins of 0.4 s; arrivals until 24.5 s; completions fall in each dip (from, to, jobs/s) and catch up."""
     rng = Random(7)
     bin_s = 0.4
     bins = round(end_s / bin_s)
@@ -413,7 +442,11 @@ def series(*, dips: tuple[tuple[float, float, float], ...], stay: int, peak: int
         at_s = index * bin_s
         arriving = round(rate * bin_s) if at_s < 24.5 else 0
         slow = next((jobs for low, high, jobs in dips if low <= at_s < high), None)
-        able = round(slow * bin_s) if slow is not None else arriving + rng.choice((-1, 0, 0, 0, 1)) + max(0, waiting - 5) // 3
+        able = (
+            round(slow * bin_s)
+            if slow is not None
+            else arriving + rng.choice((-1, 0, 0, 0, 1)) + max(0, waiting - 5) // 3
+        )
         able = min(max(0, able), waiting + arriving)
         if at_s > 25:
             able = max(0, waiting - stay)

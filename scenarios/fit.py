@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
-from chaos.schedule import Planned
+from chaos.planned import Planned
 from stormproof_target import Description
 
 from scenarios.scenario import Scenario

@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol, TextIO
 
@@ -95,6 +96,14 @@ class LiveProgress:
         self._live.stop()
 
 
-def for_stream(stream: TextIO = sys.stderr) -> PlainProgress | LiveProgress:
+@contextmanager
+def for_stream(stream: TextIO = sys.stderr) -> Iterator[Progress]:
     """Live on a terminal, plain elsewhere."""
-    return LiveProgress() if stream.isatty() else PlainProgress(stream)
+    if not stream.isatty():
+        yield PlainProgress(stream)
+        return
+    live = LiveProgress()
+    try:
+        yield live
+    finally:
+        live.close()

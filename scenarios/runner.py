@@ -6,16 +6,13 @@ The runner owns environment, faults and verdict, always; where the load comes fr
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Final, Protocol
 
-from chaos.canary import Canary
-from chaos.schedule import FaultResult, ScheduleDriver
-from chaos.stalls import StallWatch
 from stormproof_target import Description, Setup
 from stormproof_target.spec import succeeds
 
@@ -23,8 +20,10 @@ from chaos.campaign import Campaign
 from chaos.environment.native import PRODUCER, NativeEnvironment
 from chaos.errors import HarnessError
 from chaos.proxy.toxiproxy import ToxiproxyServer
+from chaos.schedule import FaultResult, ScheduleDriver
 from loadtests.generator import Generator
 from loadtests.producer_client import ProducerClient, ProducerError
+from reports.run_record import Server
 from scenarios.counting import Counting
 from scenarios.fit import Fitted
 from scenarios.history import History, read_history
@@ -46,10 +45,10 @@ class LoadSource(Protocol):
 
     @property
     def ended(self) -> bool:
-        """Nothing more will be sent."""
+        """Nothing more will be sent, and the load's time is over."""
 
-    def begin(self, client: ProducerClient, t0_ns: int) -> None:
-        """The load's time 0 is ``t0_ns`` (monotonic); returns at once."""
+    def begin(self, client: ProducerClient, t0_ns: int, directory: Path) -> None:
+        """The load's time 0 is ``t0_ns`` (monotonic), the run's folder ``directory``; returns at once."""
 
     def stop(self) -> None:
         """Send nothing more, and wait a bounded time for what is still unanswered."""
@@ -60,16 +59,21 @@ class PlannedLoad:
 
     def __init__(self, fitted: Fitted, seed: int) -> None:
         """The plan is drawn from ``seed``."""
+        self._for_ns = int(fitted.scenario.load.for_s * NS_A_SECOND)
         self._plan = fitted.scenario.load.plan(Random(f"{seed}-load"))
         self._generator: Generator | None = None
 
     @property
     def ended(self) -> bool:
-        """The plan is through, and every enqueue answered."""
-        return self._generator is not None and self._generator.ended and self._generator.progress().pending == 0
+        """The plan is through, every enqueue answered, and the planned time over: a fault may still be due."""
+        generator = self._generator
+        if generator is None or not generator.ended or generator.progress().pending:
+            return False
+        return time.monotonic_ns() >= self._end_ns
 
-    def begin(self, client: ProducerClient, t0_ns: int) -> None:
+    def begin(self, client: ProducerClient, t0_ns: int, directory: Path) -> None:  # noqa: ARG002  # others need it
         """Start to send."""
+        self._end_ns = t0_ns + self._for_ns
         self._generator = Generator(self._plan, [client], t0_ns)
         self._generator.start()
 
@@ -86,9 +90,7 @@ class RunResult:
 
     history: History
     faults: tuple[FaultResult, ...]
-    server: str
-    server_version: str
-    server_binary: str
+    server: Server
 
 
 class ScenarioRunner:
@@ -120,10 +122,10 @@ class ScenarioRunner:
         environment = NativeEnvironment(self.directory, self.campaign, self.toxiproxy, names, self.scenario.durability)
         with environment as env:
             faults = self._experiment(env, names)
-            server = (env.store.name, env.store.version, env.store.binary_name)
+            server = Server(name="Redis", binary=env.store.binary.name, version=env.store.binary.version)
         history = read_history(self.directory)
         history.write_parquet(self.directory / "history.parquet")
-        return RunResult(history, faults, *server)
+        return RunResult(history, faults, server)
 
     def _experiment(self, env: NativeEnvironment, names: list[str]) -> tuple[FaultResult, ...]:
         promise = self.description.promise
@@ -138,8 +140,6 @@ class ScenarioRunner:
             client = stack.enter_context(self._producer(env))
             for name in names:
                 env.start_worker(name, [*self.program.argv, "worker"], self._variables(env, name))
-            stack.enter_context(Canary(env))
-            stack.enter_context(StallWatch(env))
             self._warm_up(env, client, names)
             with Counting(env, client) as counting:
                 faults = self._under_load(env, client)
@@ -180,9 +180,8 @@ class ScenarioRunner:
         env.tell("phase", name="warm_up")
         end_s, number = time.monotonic() + READY_S, 0
         spec = succeeds(sleep_ms=20).to_json()
-        while not set(names) <= env.view.workers_seen:
+        while silent := [name for name in names if not self._has_run(name)]:
             if time.monotonic() > end_s:
-                silent = sorted(set(names) - env.view.workers_seen)
                 logs = ", ".join(str(env.workers[name].log) for name in silent)
                 raise TargetError(
                     f"target {self.program.label}: {', '.join(silent)} ran none of {number} warm-up jobs within"
@@ -194,6 +193,9 @@ class ScenarioRunner:
             self._look(env)
             time.sleep(WARM_UP_S)
 
+    def _has_run(self, worker: str) -> bool:
+        return any(b'"e":"started"' in path.read_bytes() for path in self.directory.glob(f"ledger/{worker}-*.jsonl"))
+
     # ---- load and faults
 
     def _under_load(self, env: NativeEnvironment, client: ProducerClient) -> tuple[FaultResult, ...]:
@@ -201,28 +203,33 @@ class ScenarioRunner:
         self._phase = "load"
         t0_ns = env.tell("phase", name="load_begin") + NS_A_SECOND // 10
         end_ns = t0_ns + int(scenario.load.for_s * NS_A_SECOND)
-        driver = ScheduleDriver(env, scenario.faults, seed=self.seed, t0_ns=t0_ns, jobs=scenario.load.count)
-        with driver:
-            self.load.begin(client, t0_ns)
-            try:
-                while not (self.load.ended and time.monotonic_ns() >= end_ns):
-                    self._look(env, driver.active, (end_ns - time.monotonic_ns()) / NS_A_SECOND)
-                    time.sleep(POLL_S)
-                    if client.closed:
-                        break
-                    if time.monotonic_ns() > end_ns + DRAIN_S * NS_A_SECOND:
-                        break
-            finally:
-                self.load.stop()
+        driver = ScheduleDriver(env, scenario.faults, seed=self.seed, jobs=scenario.load.count)
+        try:
+            driver.start(t0_ns)
+            self.load.begin(client, t0_ns, self.directory)
+            self._watch_load(env, client, driver, end_ns)
+            self.load.stop()
             env.tell("phase", name="load_end")
-            self._phase = "faults end"
+            self._phase = "last faults heal"
             heal_by_s = time.monotonic() + HEAL_S_MAX
-            while not driver.over and time.monotonic() < heal_by_s:
+            while driver.active and time.monotonic() < heal_by_s:
                 self._look(env, driver.active, heal_by_s - time.monotonic())
                 time.sleep(POLL_S)
-        return driver.results
+        finally:
+            self.load.stop()
+            results = driver.stop()
+        driver.check()
+        return tuple(results)
 
-    def _look(self, env: NativeEnvironment, active: tuple[str, ...] = (), left_s: float = 0.0) -> None:
+    def _watch_load(self, env: NativeEnvironment, client: ProducerClient, driver: ScheduleDriver, end_ns: int) -> None:
+        """Until the load is over; bounded, since an enqueue may never be answered."""
+        while not self.load.ended:
+            self._look(env, driver.active, (end_ns - time.monotonic_ns()) / NS_A_SECOND)
+            if client.closed or time.monotonic_ns() > end_ns + DRAIN_S * NS_A_SECOND:
+                return
+            time.sleep(POLL_S)
+
+    def _look(self, env: NativeEnvironment, active: Sequence[str] = (), left_s: float = 0.0) -> None:
         """One look round: is the ground firm, and what is to be shown."""
         env.check()
         self.progress.tick(
@@ -233,7 +240,7 @@ class ScenarioRunner:
                 planned=self.scenario.load.count,
                 acked=env.view.acked,
                 ended_ok=env.view.ended_ok,
-                active_faults=active,
+                active_faults=tuple(active),
                 left_s=left_s,
             )
         )

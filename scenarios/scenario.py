@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from chaos.schedule import Planned
+from chaos.planned import Planned
 from stormproof_target import JobSpec, Policy
 
 from loadtests.arrivals import Arrivals

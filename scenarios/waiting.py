@@ -38,5 +38,5 @@ class Patience:
         return self.left_s(look.now_ns) <= 0
 
     def left_s(self, now_ns: int) -> float:
-        """Seconds until it stops whatever happens: quiet is still waited for where jobs ran to the very end."""
-        return self.settle_s + self.rest_s - (now_ns - self.from_ns) / NS_A_SECOND
+        """Seconds until it stops whatever happens."""
+        return self.settle_s - (now_ns - self.from_ns) / NS_A_SECOND

@@ -10,16 +10,17 @@ from typing import Final
 from redis import BlockingConnectionPool, Redis
 from redis.exceptions import MaxConnectionsError
 from rq import Queue, Retry, get_current_job
-from stormproof_target import Counts, JobState, Promise, Rejected, Source, Target, run_body
+from stormproof_target import Counts, JobState, Promise, Rejected, Setup, Source, Target, run_body
 
 PREFIX: Final = "rq"
+ATTEMPTS_MAX: Final = Setup.from_environment().policy.max_attempts
 REGISTRIES: Final = {"scheduled": "delayed", "finished": "finished", "failed": "dead", "canceled": "cancelled"}
 
 
 def task(payload: str) -> str:
-    """What the queue runs."""
+    """What the queue runs. RQ counts retries down."""
     job = get_current_job()
-    return run_body(payload, attempt=(job.number_of_retries or 0) + 1 if job else 0)
+    return run_body(payload, attempt=ATTEMPTS_MAX - (job.retries_left or 0) if job else 0)
 
 
 class RQTarget(Target):
@@ -63,7 +64,7 @@ class RQTarget(Target):
     def worker(self) -> None:
         """Become ``rq worker --with-scheduler``, the adapter imported before the fork, as its documentation advises."""
         import stormproof_adapter  # noqa: F401  # preloaded: each work horse forks from here
-        from rq.cli import main  # only the worker needs the command line
+        from rq.cli.cli import main  # only the worker needs the command line
 
         sys.argv = ["rq", "worker", "--with-scheduler", "--url", self.setup.redis_url, *self.setup.queues]
         main()
@@ -120,25 +121,25 @@ class RQTarget(Target):
         for chunk in _chunks(list(jobs), 500):
             pipe = self._direct.pipeline(transaction=False)
             for job in chunk:
-                pipe.hmget(f"{PREFIX}:job:{job}", "status", "number_of_retries")
+                pipe.hmget(f"{PREFIX}:job:{job}", "status", "retries_left")
                 pipe.pttl(f"{PREFIX}:job:{job}")
             answers = iter(pipe.execute())
             for job in chunk:
-                (status, retries), ttl_ms = next(answers), next(answers)
+                (status, left), ttl_ms = next(answers), next(answers)
                 found_in = places[job]
                 state = _state(found_in, status)
-                history = int(retries or 0) + 1 if state == "dead" else None
+                history = ATTEMPTS_MAX - int(left or 0) if state == "dead" else None
                 yield JobState(job, found_in, state, history=history, ttl_ms=ttl_ms)
 
     def _places(self) -> defaultdict[str, tuple[str, ...]]:
         places: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
         for queue in self.setup.queues:
             for key in (f"{PREFIX}:queue:{queue}", f"{PREFIX}:queue:{queue}:intermediate"):
-                for job in self._direct.lrange(key, 0, -1):
+                for job in map(str, self._direct.lrange(key, 0, -1)):
                     places[job] += (key,)
             for registry in (*REGISTRIES, "wip", "deferred"):
                 key = f"{PREFIX}:{registry}:{queue}"
-                for member in self._direct.zrange(key, 0, -1):
+                for member in map(str, self._direct.zrange(key, 0, -1)):
                     places[member.rsplit(":", 1)[0] if registry == "wip" else member] += (key,)
         return places
 

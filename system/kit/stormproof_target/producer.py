@@ -11,11 +11,11 @@ connection. Each enqueue has a thread of its own while it lasts, so that one whi
 """
 
 import json
-import os
 import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -29,15 +29,19 @@ READERS: Final = 2
 
 
 def serve(target: Target, path: str) -> None:
-    """Serve one harness connection after another on the Unix socket ``path`` until the process is ended."""
+    """Serve every connection to the Unix socket ``path``, each in threads of its own, until the process is ended."""
     ledger = from_environment()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
-        listener.listen(1)
+        listener.listen()
         while True:
             connection, _ = listener.accept()
-            with connection:
-                _Conversation(target, ledger, connection).run()
+            threading.Thread(target=_converse, args=(target, ledger, connection), daemon=True).start()
+
+
+def _converse(target: Target, ledger: Ledger, connection: socket.socket) -> None:
+    with connection:
+        _Conversation(target, ledger, connection).run()
 
 
 class _Conversation:
@@ -66,11 +70,8 @@ class _Conversation:
         except Exception as error:  # noqa: BLE001  # whatever the library raises is told, and ends nothing
             answer = {"error": f"{type(error).__name__}: {error}"[:500]}
         data = json.dumps({"id": number, **answer}).encode() + b"\n"
-        with self.send_lock:
-            try:
-                self.connection.sendall(data)
-            except OSError:
-                os._exit(1)  # the harness is gone, and nobody else is to be served
+        with self.send_lock, suppress(OSError):  # whoever asked is gone; the ledger has the answer
+            self.connection.sendall(data)
 
     def enqueue(self, request: dict[str, Any]) -> dict[str, Any]:
         job, queue, spec = request["job"], request["queue"], JobSpec(**request["spec"])

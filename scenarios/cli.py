@@ -1,0 +1,67 @@
+"""``stormproof``: the command line. Errors end in one message and a documented exit code, never in a traceback."""
+
+import argparse
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Final
+
+from chaos.errors import HarnessError
+from reports.objectives import ObjectiveError
+from reports.run_record import RecordError
+from scenarios.commands import check, demo, doctor, list_, report, run, seeds, serve_load, validate
+from scenarios.exit_codes import Exit
+from scenarios.history_read import HistoryError
+from scenarios.registered import ScenarioFileError
+from scenarios.target_program import TargetError
+
+COMMANDS: Final = (doctor, list_, validate, run, check, report, demo, seeds, serve_load)
+USAGE_ERRORS: Final = (TargetError, ScenarioFileError, ObjectiveError, RecordError)
+EPILOGUE: Final = """exit codes:
+  0 pass      1 fail      2 usage or configuration      3 inconclusive
+  4 the harness or its environment failed              130 interrupted"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line; each command adds its own part."""
+    whole = argparse.ArgumentParser(
+        prog="stormproof",
+        description="Resilience tests for job queues: real Redis, real faults, real load, a verdict with evidence.",
+        epilog=EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_to(commands)
+    return whole
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    options = parser().parse_args(arguments)
+    perform: Callable[[argparse.Namespace], int] = options.perform
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return perform(options)
+    except USAGE_ERRORS as error:
+        return _say(error, Exit.USAGE)
+    except (HarnessError, HistoryError) as error:
+        return _say(error, Exit.HARNESS)
+    except OSError as error:
+        return _say(f"{error.filename or 'the system'}: {error.strerror or error}", Exit.HARNESS)
+    except KeyboardInterrupt:
+        return _say("interrupted; all faults are healed and all processes ended", Exit.INTERRUPTED)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(error: object, code: Exit) -> int:
+    sys.stderr.write(f"stormproof: {error}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

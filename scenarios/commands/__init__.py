@@ -1,0 +1,1 @@
+"""The commands of ``stormproof``: one file each, with ``add_to`` (its options) and ``perform`` (its work)."""

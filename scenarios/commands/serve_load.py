@@ -1,0 +1,123 @@
+"""``stormproof serve-load``: the runner for a load that somebody else sends (Locust).
+
+It prints ``{"ready": true, "producers": [...], "ledger": ..., "t0_ns": ...}`` when the load may begin, waits for
+``{"load_ended": true}`` or the end of its standard input, judges, and prints the verdict. Standard output has nothing else.
+"""
+
+import argparse
+import json
+import secrets
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stormproof_target import Setup
+
+from chaos.faults.registry import freeze, kill, latency, redis_down, redis_restart, reset_peer
+from chaos.planned import Planned
+from loadtests.arrivals import constant
+from loadtests.load_run import JOBS
+from loadtests.producer_client import ProducerClient
+from reports.objectives import DEFAULT_POLICY
+from scenarios.exit_codes import exit_of
+from scenarios.options import add_out, add_target
+from scenarios.progress import PlainProgress
+from scenarios.scenario import Scenario
+from scenarios.suite import CampaignPlan, PartPlan, run_campaign
+from scenarios.target_program import resolve
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+RATE_S = 100.0
+
+
+def choices(for_s: float) -> dict[str, tuple[Planned, ...]]:
+    """The faults that can be chosen for a load of ``for_s`` seconds: each strikes after two fifths of it."""
+    at_s = 0.4 * for_s
+    return {
+        "none": (),
+        "redis_down": (redis_down(for_s=1).at(s=at_s),),
+        "redis_restart": (redis_restart(down_s=1).at(s=at_s),),
+        "reset_peer": (reset_peer(for_s=0.5).at(s=at_s),),
+        "latency": (latency(latency_ms=80, jitter_ms=40, for_s=2).at(s=at_s),),
+        "freeze": (freeze(for_s=3).at(s=at_s),),
+        "kill": (kill("tree").at(s=at_s),),
+    }
+
+
+class ExternalLoad:
+    """A load that comes through the producer's socket from another process."""
+
+    def __init__(self, seed: int, sustainable_rate_s: float | None) -> None:
+        """Both are told to whoever sends."""
+        self._seed, self._rate_s = seed, sustainable_rate_s
+        self._over = threading.Event()
+
+    @property
+    def ended(self) -> bool:
+        """We were told so."""
+        return self._over.is_set()
+
+    def begin(self, client: ProducerClient, t0_ns: int, directory: Path) -> None:
+        """Tell where to send, and listen for the end."""
+        ready = {
+            "ready": True,
+            "producers": [str(client.path)],
+            "ledger": str(directory.resolve() / "ledger"),
+            "t0_ns": t0_ns,
+            "seed": self._seed,
+            "sustainable_rate_s": self._rate_s,
+        }
+        _say(ready)
+        threading.Thread(target=self._listen, name="load's end", daemon=True).start()
+
+    def stop(self) -> None:
+        """Nothing is ours to stop."""
+
+    def _listen(self) -> None:
+        sys.stdin.readline()  # the line that tells, or the end of whoever held the other end
+        self._over.set()
+
+
+def add_to(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Options."""
+    command = commands.add_parser("serve-load", help="environment, faults and verdict for a load from outside (Locust)")
+    add_target(command)
+    add_out(command)
+    command.add_argument(
+        "--fault", default="none", choices=list(choices(1)), help="strikes after two fifths of the load"
+    )
+    command.add_argument(
+        "--for", dest="for_s", type=float, default=30.0, metavar="S", help="the load's planned length in s"
+    )
+    command.add_argument("--seed", type=int, default=None, help="of load and faults")
+    command.set_defaults(perform=perform)
+
+
+def perform(options: argparse.Namespace) -> int:
+    """Print the verdict; the exit code is its own."""
+    seed = options.seed if options.seed is not None else secrets.randbelow(1_000_000)
+    program = resolve(options.target)
+    scenario = Scenario(
+        name="locust",
+        claim="The load that Locust sends is worked off, whatever breaks.",
+        stands_for="audit §14 load tests",
+        load=constant(rate_s=RATE_S, for_s=options.for_s, jobs=JOBS),
+        faults=choices(options.for_s)[options.fault],
+        objectives=["lost == 0", "unfinished == 0"],
+    )
+    rate_s = program.describe(Setup(policy=scenario.policy)).sustainable_rate_s
+    plan = CampaignPlan(
+        [PartPlan(program, [scenario])], seed, options.out, "locust -f loadtests/locustfile.py", DEFAULT_POLICY
+    )
+    result = run_campaign(plan, PlainProgress(sys.stderr), ExternalLoad(seed, rate_s))
+    code = exit_of(result.verdict)
+    _say({"verdict": str(result.verdict), "exit_code": code, "report": str(result.directory.resolve() / "report.html")})
+    return code
+
+
+def _say(line: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,32 @@
+"""Planted bugs: variants of the reference with one bug each, and the checker that must catch it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path(__file__).resolve().parent.parent / "tests" / "planted"
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedBug:
+    """``title`` says what is wrong, ``scenario`` of the catalogue shows it, the checker ``caught_by`` must find it."""
+
+    name: str
+    title: str
+    scenario: str
+    caught_by: str
+
+    @property
+    def adapter(self) -> Path:
+        """Its program."""
+        return FOLDER / f"{self.name}.py"
+
+
+PLANTED: Final = {
+    bug.name: bug
+    for bug in (
+        PlantedBug("ack_before_run", "a job is acknowledged before it is run", "workers_killed", "lost"),
+        PlantedBug("accept_and_drop", "one enqueue in fifty is accepted and dropped", "steady", "lost"),
+        PlantedBug("dead_letter_dropped", "a job that failed for good is forgotten", "poison", "dead_letters"),
+    )
+}

@@ -1,0 +1,268 @@
+"""Turns one judged run into its record in ``run.json``: findings with evidence, objectives, the verdict and why."""
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+from stormproof_target import Description, Promise
+
+from chaos.schedule import FaultResult
+from reports.evaluate import evaluate_all
+from reports.objectives import parse_objectives
+from reports.run_record import (
+    Cause,
+    CheckerRun,
+    Clause,
+    FaultRun,
+    FindingRecord,
+    Load,
+    Metric,
+    ObjectiveResult,
+    ScenarioRun,
+    Situation,
+    TimelineRow,
+    Workers,
+)
+from reports.verdict import Verdict, worst
+from scenarios.checkers import Finding
+from scenarios.explain import key_rows
+from scenarios.fit import Fitted
+from scenarios.history import History
+from scenarios.judge import CheckerJudgement, judge
+from scenarios.metrics import Metrics
+from scenarios.series import marks, series
+from scenarios.situations import evaluate_situations
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What the record says beside the history: who, which seed, how to run it again."""
+
+    description: Description
+    fitted: Fitted
+    seed: int
+    target_option: str
+    file: str = ""
+
+    @property
+    def replay(self) -> str:
+        """The one command that runs it again with its seed."""
+        scenario = self.fitted.scenario.name
+        words = ["stormproof", "run", "--target", self.target_option]
+        words += ["--file", self.file] if self.file else []
+        words += ["--scenario", scenario, "--seed", str(self.seed)]
+        return shlex.join(words)
+
+
+def record(
+    history: History, faults: Iterable[FaultResult], circumstances: Circumstances, metrics: Metrics
+) -> ScenarioRun:
+    """Judge the history and write everything down. Finding ids are given by the suite."""
+    fitted, promise = circumstances.fitted, circumstances.description.promise
+    scenario = fitted.scenario
+    checked = judge(history, promise, scenario).checkers
+    fault_runs = tuple(_fault_runs(faults, history.begin))
+    situations = tuple(
+        Situation(expression=each.expression, measured=each.measured, reached=each.reached)
+        for each in evaluate_situations(scenario.reach, history, promise, scenario)
+    )
+    measured = metrics.all()
+    duration_s = (history.end - history.begin) / 1e9
+    objectives = evaluate_all(parse_objectives(scenario.objectives, scenario.name), measured, duration_s)
+    by_name = {metric.name: metric for metric in measured}
+    verdict = worst(
+        [
+            *(check.verdict for check in checked),
+            *(objective.verdict for objective in objectives),
+            *(Verdict.PASS if fault.fired else Verdict.INCONCLUSIVE for fault in fault_runs),
+            *(Verdict.PASS if situation.reached else Verdict.INCONCLUSIVE for situation in situations),
+        ]
+    )
+    return ScenarioRun(
+        name=scenario.name,
+        title=scenario.title,
+        claim=scenario.claim,
+        stands_for=scenario.stands_for,
+        seed=circumstances.seed,
+        verdict=verdict,
+        replay=circumstances.replay,
+        load=_load(history, fitted),
+        workers=Workers(programs=fitted.worker_programs, slots=fitted.slots),
+        durability=scenario.durability,
+        runs=int(by_name["runs"].value or 0),
+        retries=int(by_name["retries"].value or 0),
+        why=tuple(_why(checked, objectives, fault_runs, situations)),
+        faults=fault_runs,
+        situations=situations,
+        checkers=tuple(_checker_run(check) for check in checked),
+        findings=(*_broken(checked, promise, history), *_slower(objectives, by_name)),
+        metrics=measured,
+        objectives=objectives,
+        series=series(history, metrics),
+        marks=marks(history, metrics, objectives),
+        job_time=metrics.latency(),
+    )
+
+
+def not_applicable(circumstances: Circumstances) -> ScenarioRun:
+    """The record of a scenario that the target has no ability for: nothing was run."""
+    fitted = circumstances.fitted
+    scenario = fitted.scenario
+    return ScenarioRun(
+        name=scenario.name,
+        title=scenario.title,
+        claim=scenario.claim,
+        stands_for=scenario.stands_for,
+        seed=circumstances.seed,
+        verdict=Verdict.NOT_APPLICABLE,
+        replay=circumstances.replay,
+        load=Load(planned=0, sent=0, acknowledged=0, rejected=0, unknown=0, rate_s=0.0, for_s=0.0),
+        workers=Workers(programs=0, slots=0),
+        durability=scenario.durability,
+        runs=0,
+        retries=0,
+        why=(fitted.not_applicable,),
+    )
+
+
+def clauses(promise: Promise) -> tuple[Clause, ...]:
+    """The promise as the report lists it; a clause without a source says so by an empty sentence."""
+    values = {key: value for key, value in promise.to_dict().items() if key not in {"sources", "keys"}}
+    for name in promise.sources:
+        values.setdefault(name, "as quoted")
+    return tuple(
+        Clause(
+            name=name,
+            value="nothing promised" if value is None else str(value),
+            sentence=promise.sources[name].sentence if name in promise.sources else "",
+            source=promise.sources[name].where if name in promise.sources else "",
+        )
+        for name, value in values.items()
+    )
+
+
+def _load(history: History, fitted: Fitted) -> Load:
+    sent = history.jobs.filter(pl.col("intended") >= history.begin)
+    outcomes: Mapping[str, int] = dict(sent["outcome"].value_counts().iter_rows())
+    load = fitted.scenario.load
+    return Load(
+        planned=load.count,
+        sent=sent.height,
+        acknowledged=outcomes.get("acked", 0),
+        rejected=outcomes.get("rejected", 0),
+        unknown=outcomes.get("unknown", 0),
+        rate_s=load.rate_s,
+        for_s=load.for_s,
+        stretch=fitted.stretch,
+        left_out=fitted.jobs_left_out,
+        notes=fitted.left_out,
+    )
+
+
+def _fault_runs(faults: Iterable[FaultResult], begin: int) -> Iterator[FaultRun]:
+    for fault in faults:
+        yield FaultRun(
+            name=fault.kind,
+            label=fault.label,
+            trigger=fault.trigger,
+            inject_s=None if fault.injected_ns is None else (fault.injected_ns - begin) / 1e9,
+            heal_s=None if fault.healed_ns is None else (fault.healed_ns - begin) / 1e9,
+            affected=len(fault.evidence),
+            evidence=fault.evidence,
+            note=fault.error or ("" if fault.injected_ns is not None else "its trigger never came"),
+        )
+
+
+def _checker_run(check: CheckerJudgement) -> CheckerRun:
+    return CheckerRun(
+        name=check.name,
+        looks_at=check.looks_at,
+        examined=check.judged.examined,
+        explained=check.judged.explained,
+        undecided=check.judged.undecided,
+        findings=check.judged.total,
+        verdict=check.verdict,
+        needed=check.needed,
+        error=check.error,
+    )
+
+
+def _broken(checked: Iterable[CheckerJudgement], promise: Promise, history: History) -> Iterator[FindingRecord]:
+    for check in checked:
+        found = check.judged.findings
+        for index, finding in enumerate(found):
+            source = promise.sources.get(finding.clause, promise.sources.get("delivery"))
+            value = promise.to_dict().get(finding.clause, "")
+            yield FindingRecord(
+                id="",
+                kind="broken promise",
+                anomaly=finding.anomaly,
+                checker=check.name,
+                says=finding.says,
+                job=finding.job,
+                at_s=(finding.at_ns - history.begin) / 1e9,
+                runs=finding.runs,
+                clause=None
+                if source is None
+                else Clause(name=finding.clause, value=str(value), sentence=source.sentence, source=source.where),
+                causes=tuple(_causes(finding)),
+                timeline=_timeline(history, finding),
+                more_like_it=tuple(other.job for other in found if other is not finding and other.job),
+                times=check.judged.total if index == 0 else 1,
+            )
+
+
+def _causes(finding: Finding) -> Iterator[Cause]:
+    for text in finding.causes_rejected:
+        cause, _, fails = text.partition(": ")
+        yield Cause(cause=cause if fails else "Considered", fails=fails or text)
+
+
+def _timeline(history: History, finding: Finding) -> tuple[TimelineRow, ...]:
+    return tuple(key_rows(history, finding.job, finding)) if finding.job else ()
+
+
+def _slower(objectives: Iterable[ObjectiveResult], metrics: Mapping[str, Metric]) -> Iterator[FindingRecord]:
+    for objective in objectives:
+        if objective.verdict is Verdict.FAIL and objective.metric != "lost":
+            details = metrics[objective.metric].details if objective.metric in metrics else ""
+            measured = "nothing" if objective.measured is None else f"{objective.measured:.4g}"
+            yield FindingRecord(
+                id="",
+                kind="slower than objective",
+                anomaly=objective.metric,
+                checker=objective.text,
+                says=f"{objective.text} was missed: {measured} {objective.unit}, n {objective.n}."
+                + (f" {details}." if details else ""),
+            )
+
+
+def _why(
+    checked: Iterable[CheckerJudgement],
+    objectives: Iterable[ObjectiveResult],
+    faults: Iterable[FaultRun],
+    situations: Iterable[Situation],
+) -> Iterator[str]:
+    """The reasons of the verdict, the weightiest first."""
+    for check in checked:
+        if check.judged.total:
+            yield check.judged.findings[0].says
+    for objective in objectives:
+        if objective.verdict is Verdict.FAIL:
+            yield f"{objective.text} was missed" + (f": {objective.note}" if objective.note else "")
+    yield from (f"checker {check.name} crashed: {check.error}" for check in checked if check.error)
+    yield from (
+        f"{fault.label} did not fire" + (f": {fault.note}" if fault.note else "") for fault in faults if not fault.fired
+    )
+    yield from (
+        f"not reached: {situation.expression} (measured {situation.measured:g})"
+        for situation in situations
+        if not situation.reached
+    )
+    for check in checked:
+        if check.verdict is Verdict.INCONCLUSIVE and not check.error:
+            yield f"checker {check.name}: {check.why}"
+    for objective in objectives:
+        if objective.verdict is Verdict.INCONCLUSIVE:
+            yield f"{objective.text} can't be judged: {objective.note}"

@@ -1,0 +1,271 @@
+"""A campaign: parts (a target each) of scenarios, one after another, and what they leave in ``out/<campaign id>/``."""
+
+import os
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import psutil
+from stormproof_target import Description, Setup
+
+from chaos.binaries import find_toxiproxy
+from chaos.campaign import Campaign
+from chaos.errors import HarnessError
+from chaos.proxy.toxiproxy import ToxiproxyServer
+from reports import run_record as rr
+from reports.evaluate import evaluate_all
+from reports.objectives import DEFAULT_POLICY, load_policy
+from reports.verdict import Verdict, worst
+from reports.write import write_all
+from scenarios.fit import fit
+from scenarios.history import History
+from scenarios.metrics import Metrics
+from scenarios.pool import pooled
+from scenarios.progress import Progress
+from scenarios.record import Circumstances, clauses, not_applicable, record
+from scenarios.runner import LoadSource, ScenarioRunner
+from scenarios.scenario import Scenario
+from scenarios.target_program import TargetProgram
+
+PASS_EXPECTED: Final = (Verdict.PASS,)
+ANY_EXPECTED: Final = (Verdict.PASS, Verdict.FAIL)
+FAIL_EXPECTED: Final = (Verdict.FAIL,)
+
+
+@dataclass(frozen=True, slots=True)
+class PartPlan:
+    """One target and its scenarios. ``target_option`` is what ``--target`` must say to run it again.
+
+    ``caught_by``: the checker that must find the planted bug ('': none is planted).
+    """
+
+    program: TargetProgram
+    scenarios: Sequence[Scenario]
+    kind: rr.PartKind = "as declared"
+    expected: tuple[Verdict, ...] = PASS_EXPECTED
+    title: str = ""
+    caught_by: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignPlan:
+    """What one invocation runs; ``command`` runs it again."""
+
+    parts: Sequence[PartPlan]
+    seed: int
+    out: Path
+    command: str
+    policy: Path = DEFAULT_POLICY
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignResult:
+    """The record, and the folder that holds it."""
+
+    record: rr.RunRecord
+    directory: Path
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the parts."""
+        return worst(part.verdict for part in self.record.parts)
+
+
+def run_campaign(plan: CampaignPlan, progress: Progress, load: LoadSource | None = None) -> CampaignResult:
+    """Run it, write ``run.json`` and reports, point ``out/latest`` at it. Raises ``HarnessError``, ``TargetError``."""
+    policy = load_policy(plan.policy)  # before anything is started: a wrong policy costs nothing
+    started = datetime.now(UTC)
+    directory = _new_directory(plan.out, started)
+    identity = directory.name
+    with (
+        Campaign(identity) as campaign,
+        ToxiproxyServer(campaign, find_toxiproxy(), directory / "toxiproxy.log") as toxiproxy,
+    ):
+        bench = _Bench(plan, campaign, toxiproxy, directory, progress, load)
+        parts = tuple(_part(bench, part, policy.name, policy.objectives) for part in plan.parts)
+        servers = (*bench.servers, rr.Server(name="Toxiproxy", binary="toxiproxy-server", version=toxiproxy.version))
+    ended = datetime.now(UTC)
+    whole = rr.RunRecord(
+        campaign=identity,
+        seed=plan.seed,
+        started=started.isoformat(timespec="seconds"),
+        ended=ended.isoformat(timespec="seconds"),
+        duration_s=(ended - started).total_seconds(),
+        command=plan.command,
+        stormproof_version=version("stormproof"),
+        host=rr.Host(
+            cpus=os.cpu_count() or 1,
+            kernel=platform.release(),
+            memory_bytes=psutil.virtual_memory().total,
+            python=platform.python_version(),
+        ),
+        servers=servers,
+        canary=rr.Share(n=bench.canary_lost, of=bench.canary_written),
+        host_stall_s=bench.host_stall_s,
+        ledger=rr.LedgerHealth(lines=bench.lines, torn=bench.torn, missing=0),
+        parts=parts,
+        planted_bugs=_planted(parts),
+    )
+    (directory / "run.json").write_text(rr.dump(whole), encoding="utf-8")
+    write_all(directory)
+    _point_latest(plan.out, directory)
+    return CampaignResult(whole, directory)
+
+
+class _Bench:
+    """What all scenarios of a campaign share, and what they add up to."""
+
+    def __init__(  # the campaign's ground
+        self,
+        plan: CampaignPlan,
+        campaign: Campaign,
+        toxiproxy: ToxiproxyServer,
+        directory: Path,
+        progress: Progress,
+        load: LoadSource | None,
+    ) -> None:
+        self.plan, self.campaign, self.toxiproxy = plan, campaign, toxiproxy
+        self.directory, self.progress, self.load = directory, progress, load
+        self.servers: tuple[rr.Server, ...] = ()
+        self.canary_written = self.canary_lost = self.lines = self.torn = 0
+        self.host_stall_s = 0.0
+
+    def add(self, history: History, server: rr.Server) -> None:
+        """Count one scenario's history in."""
+        if server not in self.servers:
+            self.servers += (server,)
+        self.canary_written += history.canary.acked
+        self.canary_lost += history.canary.missing
+        self.lines += history.events.height
+        self.torn += history.torn
+        self.host_stall_s += sum(stall.hi - stall.lo for stall in history.stalls if stall.worker == "host") / 1e9
+
+
+def _part(bench: _Bench, part: PartPlan, policy: str, objectives: Sequence[object]) -> rr.Part:
+    runs: list[rr.ScenarioRun] = []
+    measured: list[Metrics] = []
+    calm_p95_s: float | None = None
+    description: Description | None = None
+    for number, scenario in enumerate(part.scenarios, 1):
+        description = part.program.describe(Setup(policy=scenario.policy))
+        circumstances = Circumstances(
+            description, fit(scenario, description), bench.plan.seed, part.program.label, part.file
+        )
+        title = f"{description.name} {description.version}: {scenario.title} ({number} of {len(part.scenarios)})"
+        if circumstances.fitted.not_applicable:
+            runs.append(not_applicable(circumstances))
+            bench.progress.note(f"– {title}: not applicable, {circumstances.fitted.not_applicable}")
+            continue
+        runner = ScenarioRunner(
+            part.program,
+            description,
+            circumstances.fitted,
+            seed=bench.plan.seed,
+            directory=bench.directory / _slug(part.program.label) / scenario.name,
+            campaign=bench.campaign,
+            toxiproxy=bench.toxiproxy,
+            progress=bench.progress,
+            load=bench.load,
+        )
+        result = runner.run()
+        bench.add(result.history, result.server)
+        metrics = Metrics(result.history, description.promise, circumstances.fitted.scenario, calm_p95_s)
+        if not scenario.faults and calm_p95_s is None:
+            calm_p95_s = metrics.calm_p95_s()[0]
+        measured.append(metrics)
+        run = record(result.history, result.faults, circumstances, metrics)
+        runs.append(run)
+        bench.progress.note(_said(run, title))
+    if description is None:
+        raise HarnessError(f"target {part.program.label}: no scenario was chosen")
+    over_all = pooled(measured) if measured else ()
+    results = evaluate_all(objectives, over_all, _length_s(measured))  # type: ignore[arg-type]
+    return rr.Part(
+        kind=part.kind,
+        target=_target(description),
+        verdict=worst([*(run.verdict for run in runs), *(result.verdict for result in results)]),
+        expected=part.expected,
+        promise=clauses(description.promise),
+        scenarios=tuple(_numbered(runs)),
+        sustainable_rate_s=description.sustainable_rate_s,
+        title=part.title,
+        caught_by=part.caught_by,
+        policy=policy,
+        metrics=over_all,
+        objectives=results,
+    )
+
+
+def _said(run: rr.ScenarioRun, title: str) -> str:
+    mark = {Verdict.PASS: "✓", Verdict.FAIL: "✗"}.get(run.verdict, "?")
+    fired = sum(fault.fired for fault in run.faults)
+    why = (
+        f": {run.why[0]}"
+        if run.why
+        else f": {run.load.acknowledged} acknowledged, {fired} of {len(run.faults)} faults fired"
+    )
+    return f"{mark} {run.verdict.upper():12} {title}{why}"
+
+
+def _numbered(runs: Iterable[rr.ScenarioRun]) -> Iterable[rr.ScenarioRun]:
+    """Findings F1, F2, ... through the part."""
+    number = 0
+    for run in runs:
+        findings = []
+        for finding in run.findings:
+            number += 1
+            findings.append(replace(finding, id=f"F{number}"))
+        yield replace(run, findings=tuple(findings))
+
+
+def _target(description: Description) -> rr.Target:
+    return rr.Target(
+        name=description.name,
+        version=description.version,
+        interpreter=description.interpreter,
+        libraries=tuple(rr.Version(name=name, version=each) for name, each in description.libraries.items()),
+    )
+
+
+def _length_s(measured: Sequence[Metrics]) -> float:
+    return sum((metrics.history.end - metrics.history.begin) / 1e9 for metrics in measured)
+
+
+def _planted(parts: Sequence[rr.Part]) -> rr.Share | None:
+    planted = [part for part in parts if part.caught_by]
+    return rr.Share(n=sum(part.as_expected for part in planted), of=len(planted)) if planted else None
+
+
+def _slug(label: str) -> str:
+    return Path(label.partition("@")[0]).stem
+
+
+def _new_directory(out: Path, started: datetime) -> Path:
+    """``out/20261124-131400``, with a number behind it where that is taken."""
+    stem = started.strftime("%Y%m%d-%H%M%S")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HarnessError(f"{out}: {error.strerror}; choose another folder by --out") from error
+    for number in range(1, 1000):
+        directory = out / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            directory.mkdir()
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise HarnessError(f"{directory}: {error.strerror}; choose another folder by --out") from error
+        return directory
+    raise HarnessError(f"{out}: a thousand campaigns in one second")
+
+
+def _point_latest(out: Path, directory: Path) -> None:
+    """``out/latest`` is moved in one step, so that it always leads somewhere."""
+    fresh = out / f".latest-{directory.name}"
+    fresh.symlink_to(directory.name)
+    fresh.replace(out / "latest")

@@ -1,6 +1,9 @@
 """Workers die in every way in which a process can, and one comes back from the dead."""
 
 from chaos.faults.registry import freeze, kill
+from dataclasses import replace
+
+from stormproof_target import Policy
 from stormproof_target.spec import fails, succeeds
 
 from loadtests.arrivals import constant
@@ -11,6 +14,7 @@ WORKERS_KILLED = Scenario(
     claim="A killed or frozen worker loses no job and repeats only what it was running.",
     stands_for="audit CRITICAL-5, §14 integration 3: worker crash; rq/rq#152",
     workers=Workers(processes=2, slots=2),
+    policy=replace(Policy(), timeout_s=10),  # a frozen body must outlive its lease, not its timeout
     load=constant(rate_s=100, for_s=8, jobs={succeeds(sleep_ms=15): 19, fails(times=1): 1}),
     faults=[
         freeze(for_s=0.4).at(s=0.5),  # the control: too short to end a lease

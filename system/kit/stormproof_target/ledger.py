@@ -1,6 +1,6 @@
 """The ledger writer: what really happened, told by the process that it happened to.
 
-One line of JSON an event, at most 4 KiB, one ``write()`` a line on an ``O_APPEND`` file that a spawned command shares
+One line of JSON an event, at most 16 KiB, one ``write()`` a line on an ``O_APPEND`` file that a spawned command shares
 with everything it forks. Each process is a writer of its own: ``w`` names it, ``seq`` numbers its lines from 1 without
 a gap, so a reader can tell a line that is missing from a line that was never written.
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 FORMAT: Final = 1
-LINE_BYTES_MAX: Final = 4096
+LINE_BYTES_MAX: Final = 16_384  # a promise with its quoted sentences is the longest line
 LEDGER_VARIABLE: Final = "STORMPROOF_LEDGER"
 ROLE_VARIABLE: Final = "STORMPROOF_ROLE"
 WORKER_VARIABLE: Final = "STORMPROOF_WORKER"

@@ -12,7 +12,7 @@ from stormproof_target import JobSpec, Policy, Promise
 from scenarios import history_faults as happened
 from scenarios import history_tables as tables
 from scenarios.history_causes import Causes
-from scenarios.history_read import SCHEMA, Header, HistoryError, Ledgers, checked, from_dicts, read_ledgers
+from scenarios.history_read import SCHEMA, Header, HistoryError, Ledgers, from_dicts, read_ledgers
 from scenarios.history_types import FOREVER, Job, Run
 
 __all__ = ["History", "HistoryError", "read_history"]
@@ -55,7 +55,7 @@ class History:
             events = pl.read_parquet(path, columns=list(SCHEMA))
         except (KeyError, ValueError, OSError, pl.exceptions.PolarsError) as error:
             raise HistoryError(f"{path}: not a stored history ({error})") from error
-        return cls(Ledgers(checked(events), Header.from_event(kept), kept["torn"]))
+        return cls(Ledgers(events, Header.from_event(kept), kept["torn"]))  # checked before it was stored
 
     def can(self, ability: str) -> bool:
         """Whether the target has an ability; a history without a ``target`` event is taken to have all."""

@@ -40,6 +40,7 @@ def duplicates(history: "History", promise: Promise, scenario: "Scenario") -> Ju
                     says=f"Job {job.job} ran again without a cause: {told(b, history.begin)} started {when} {told(a, history.begin)}.",
                     runs=(a.run, b.run),
                     causes_rejected=causes_rejected(causes, a, b, job),
+                    clause="repeats",
                 )
             )
     return tally.judged()

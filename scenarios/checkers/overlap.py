@@ -48,7 +48,7 @@ def overlap(history: "History", promise: Promise, scenario: "Scenario") -> Judge
                     says=f"Job {job.job} ran twice at once for {both_s:.3f} s: {told(a, history.begin)} and {told(b, history.begin)}.",
                     runs=(a.run, b.run),
                     causes_rejected=causes_rejected(causes, a, b, job),
-                    clause="lease",
+                    clause="overlap",
                 )
             )
     if promise.self_fencing:

@@ -60,12 +60,12 @@ class Registered:
 
 CHECKERS: Final[Mapping[str, Registered]] = {
     "lost": Registered(lost, "acknowledged jobs that are nowhere, or lie while workers are free", _always, "delivery"),
-    "duplicates": Registered(duplicates, "jobs that ran again without a cause", _always, "delivery"),
+    "duplicates": Registered(duplicates, "jobs that ran again without a cause", _always, "repeats"),
     "dead_letters": Registered(
         dead_letters, "jobs that must be dead letters, or must not", _jobs_end_dead, "dead_letters", ("dead_letters",)
     ),
     "attempts": Registered(attempts, "jobs run too often, or given up early", _jobs_fail, "max_attempts", ("retries",)),
-    "overlap": Registered(overlap, "two bodies of one job at once under a lease", _always, "lease"),
+    "overlap": Registered(overlap, "two bodies of one job at once under a lease", _always, "overlap"),
     "timeouts": Registered(
         timeouts, "bodies ended too late, too early, or for no reason", _always, "timeout", ("soft_timeout", "hard_timeout")
     ),
@@ -78,11 +78,13 @@ CHECKERS: Final[Mapping[str, Registered]] = {
 }
 
 STANDS_IN: Final[Mapping[str, tuple[str, ...]]] = {
-    "lease": ("lease", "lease_s", "delivery"),
-    "self_fencing": ("self_fencing", "lease", "lease_s"),
+    "repeats": ("repeats", "delivery"),
+    "overlap": ("overlap", "lease", "lease_s", "delivery"),
+    "self_fencing": ("self_fencing", "overlap", "lease", "lease_s"),
     "dead_letters": ("dead_letters", "delivery"),
     "states": ("states", "delivery"),
     "timeout": ("timeout", "timeout_s"),
+    "backoff": ("backoff", "repeats"),  # who repeats when the policy says so does not repeat before
 }
 """Under which names a target may have declared a clause; the last ones are broader promises that include it."""
 

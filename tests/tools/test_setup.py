@@ -111,6 +111,7 @@ def test_a_second_set_up_of_one_checkout_waits_for_the_first(checkout: Checkout)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_set_up_in_full_then_nothing_to_do_then_what_was_removed_comes_back(checkout: Checkout) -> None:
     """With the network of the machine: the whole chain, once."""
     kept = {name: value for name, value in os.environ.items() if name not in {"VIRTUAL_ENV", "PYTHONPATH"}}

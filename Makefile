@@ -46,10 +46,10 @@ seeds: setup ## the reference and each planted bug, N=5 times with other seeds
 	$(BIN)/stormproof seeds -n $(N)
 
 lock: setup ## pin the newest versions that pyproject.toml and tools/requirements.in allow
-	.stormproof/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	UV_CACHE_DIR=.stormproof/cache/uv .stormproof/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
 	  --all-extras pyproject.toml --output-file requirements.txt
-	.stormproof/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	UV_CACHE_DIR=.stormproof/cache/uv .stormproof/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
 	  --no-deps tools/requirements.in --output-file tools/requirements.txt
 

@@ -77,10 +77,7 @@ class Board:
             checksum, length = _HEAD.unpack_from(self._page, 0)
             body = self._page[_HEAD.size : _HEAD.size + min(length, SIZE)]
             if len(body) == length and zlib.crc32(body) == checksum:
-                *numbers, queue_length, job_length = _BODY.unpack_from(body, 0)
-                text = body[_BODY.size :].decode()
-                queue, job = text[:queue_length], text[queue_length : queue_length + job_length]
-                return Record(Phase(numbers[0]), *numbers[1:], queue, job)
+                return _record(body)
         return None
 
     def ask_to_stop(self) -> None:
@@ -95,3 +92,19 @@ class Board:
     def close(self) -> None:
         """Give the page back."""
         self._page.close()
+
+
+def _record(body: bytes) -> Record:
+    phase, seq, sent_ns, started_ns, hard_ns, attempts_max, delay_us, queue_length, _ = _BODY.unpack_from(body, 0)
+    text = body[_BODY.size :]
+    return Record(
+        phase=Phase(phase),
+        seq=seq,
+        sent_ns=sent_ns,
+        started_ns=started_ns,
+        hard_ns=hard_ns,
+        attempts_max=attempts_max,
+        delay_us=delay_us,
+        queue=text[:queue_length].decode(),
+        job=text[queue_length:].decode(),
+    )

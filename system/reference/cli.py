@@ -103,7 +103,7 @@ def _verb(verbs: Any, name: str, run: Callable[[argparse.Namespace], int], text:
 
 
 def _worker(arguments: argparse.Namespace) -> int:
-    from .slot_process import Plan
+    from .plan import Plan
     from .supervisor import Supervisor, worker_name
 
     settings = read_settings(arguments)

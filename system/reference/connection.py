@@ -17,7 +17,7 @@ def connect(
     connections_max: int = CONNECTIONS_MAX,
     wait_s: float = 20.0,
     timeout_s: float = 2.0,
-) -> "Redis[bytes]":
+) -> Redis:
     """A client for any number of threads: they wait up to ``wait_s`` for one of ``connections_max`` connections.
 
     ``timeout_s`` bounds connecting and each reply. ``name`` stands in CLIENT LIST as ``stormq:{name}:producer:{pid}``.

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from redis import Redis
-
 from .keys import PREFIX, job_key, results_key, rq_key, sp_key
 from .payload import decode_trace
 
@@ -40,13 +38,13 @@ class DeadLetter:
     description: str
 
 
-def queue_names(redis: "Redis[bytes]") -> list[str]:
+def queue_names(redis: Any) -> list[str]:
     """Every queue that was ever put into, by name."""
     head = f"{PREFIX}:queue:"
     return sorted(key.decode().removeprefix(head) for key in redis.smembers(f"{PREFIX}:queues"))
 
 
-def info(redis: "Redis[bytes]", queues: Sequence[str]) -> list[QueueInfo]:
+def info(redis: Any, queues: Sequence[str]) -> list[QueueInfo]:
     """Counts of each queue, read in one step a queue."""
     found = []
     for queue in queues:
@@ -67,13 +65,13 @@ def info(redis: "Redis[bytes]", queues: Sequence[str]) -> list[QueueInfo]:
     return found
 
 
-def dead_letters(redis: "Redis[bytes]", queue: str, limit: int) -> Iterator[DeadLetter]:
+def dead_letters(redis: Any, queue: str, limit: int) -> Iterator[DeadLetter]:
     """The newest first."""
     for member, died_s in redis.zrange(sp_key("dead", queue), 0, limit - 1, desc=True, withscores=True):
         yield _letter(member.decode(), queue, died_s, redis.hgetall(job_key(member.decode())))
 
 
-def find_dead(redis: "Redis[bytes]", job_id: str) -> tuple[DeadLetter, list[str]] | None:
+def find_dead(redis: Any, job_id: str) -> tuple[DeadLetter, list[str]] | None:
     """One dead letter and the traces of its failures (the newest last, ten at most); None if it is none."""
     record = redis.hgetall(job_key(job_id))
     queue = record.get(b"origin", b"").decode()

@@ -42,7 +42,7 @@ class Queue:
     def __init__(
         self,
         name: str,
-        connection: "Redis[bytes] | str",
+        connection: Redis | str,
         settings: Settings | None = None,
         scripts: Scripts | None = None,
     ) -> None:
@@ -54,7 +54,7 @@ class Queue:
         redis = connect(connection) if isinstance(connection, str) else connection
         self._pool: Any = redis.connection_pool
         self._clock = _ServerClock()
-        self._rng = Random()  # noqa: S311  # spreads retries, guards nothing
+        self._rng = Random()  # spreads retries, guards nothing
 
     def enqueue(
         self,

@@ -8,17 +8,15 @@ is closed, so that a new one must take over.
 
 import contextlib
 import importlib
-import json
 import logging
 import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 from redis.exceptions import ResponseError
 
@@ -28,24 +26,12 @@ from .claimed import Claimed, parse
 from .execution import Outcome, run
 from .keys import iso, sp_key
 from .link import Link, LinkDown, Reply, Retrier
+from .plan import Plan
 from .scripts import Command, Scripts, load
-from .settings import Settings
-from .wire import settings_from_json
+from .wire import plan_from_json
 
 CLOSED_EXIT: Final = 3
 log: Final = logging.getLogger("stormq.slot")
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """What the supervisor tells a slot."""
-
-    url: str
-    worker: str
-    incarnation: str
-    queues: tuple[str, ...]
-    overlay: str
-    settings: Settings
 
 
 class _Stopped(BaseException):
@@ -59,17 +45,17 @@ class Closed(Exception):
 class Slot:
     """``run`` until asked to stop."""
 
-    def __init__(self, config: Config, board: Board, rng: Random) -> None:
-        self.config, self.board, self.rng = config, board, rng
-        self.scripts: Scripts = load(Path(config.overlay) if config.overlay else None)
+    def __init__(self, plan: Plan, incarnation: str, board: Board, rng: Random) -> None:
+        self.plan, self.incarnation, self.board, self.rng = plan, incarnation, board, rng
+        self.scripts: Scripts = load(Path(plan.overlay) if plan.overlay else None)
         self.link = Link(
-            config.url,
-            f"stormq:{config.worker}:slot:{os.getpid()}",
+            plan.url,
+            f"stormq:{plan.worker}:slot:{os.getpid()}",
             self.scripts,
-            config.settings.io_timeout_s,
+            plan.settings.io_timeout_s,
         )
         self.timer = linux.KillTimer()
-        self.retrier = Retrier(config.settings.io_timeout_s, rng)
+        self.retrier = Retrier(plan.settings.io_timeout_s, rng)
         self.seq = 0
         self.sent_ns = 0
         self.waits = False
@@ -102,7 +88,7 @@ class Slot:
             try:
                 replies = self.link.exchange([*pending, self._claim()] if wants else pending)
             except LinkDown as down:
-                log.warning("%s: Redis does not answer: %s", self.config.incarnation, down)
+                log.warning("%s: Redis does not answer: %s", self.incarnation, down)
                 time.sleep(self.retrier.pause_s())
                 continue
             if wants and not isinstance(replies[-1], ResponseError):
@@ -112,7 +98,7 @@ class Slot:
                 self._reported(replies[0])
                 pending = []
             if refused:
-                log.warning("%s: Redis refuses: %s", self.config.incarnation, refused[0])
+                log.warning("%s: Redis refuses: %s", self.incarnation, refused[0])
                 time.sleep(self.retrier.pause_s())
             else:
                 self.retrier.succeeded()
@@ -121,19 +107,19 @@ class Slot:
         return self._granted(claim)
 
     def _claim(self) -> Command:
-        lease_us = int(self.config.settings.lease_s * 1e6)
+        lease_us = int(self.plan.settings.lease_s * 1e6)
         return self.scripts.call(
-            "claim", self.config.incarnation, self.seq, lease_us, self.config.worker, iso(), *self.config.queues
+            "claim", self.incarnation, self.seq, lease_us, self.plan.worker, iso(), *self.plan.queues
         )
 
     def _reported(self, reply: list[bytes]) -> None:
         if reply[0] == b"lost":
-            log.warning("%s: an outcome came too late: the lease had ended", self.config.incarnation)
+            log.warning("%s: an outcome came too late: the lease had ended", self.incarnation)
         self.board.write(Record(Phase.IDLE, self.seq, self.sent_ns))
 
     def _is_late(self) -> bool:
         """Whether the lease that the claim gave may be near its end before the body has begun."""
-        return linux.boottime_ns() - self.sent_ns > self.config.settings.fence_after_s * 0.5e9
+        return linux.boottime_ns() - self.sent_ns > self.plan.settings.fence_after_s * 0.5e9
 
     def _granted(self, claim: Reply) -> Claimed | None:
         word = claim[0] if claim else b"none"
@@ -141,7 +127,7 @@ class Slot:
             raise Closed
         if word == b"none":
             return None
-        claimed = parse(claim, self.config.settings, self.rng)
+        claimed = parse(claim, self.plan.settings, self.rng)
         if self._stop_asked():
             self._release(claimed)
             return None
@@ -152,7 +138,7 @@ class Slot:
             self.link.exchange([self.scripts.call("release", claimed.queue, claimed.id, claimed.exec)])
 
     def _perform(self, job: Claimed) -> Command:
-        settings = self.config.settings
+        settings = self.plan.settings
         now_ns = linux.boottime_ns()
         hard_s = job.timeout_s + settings.grace_s
         record = Record(
@@ -174,15 +160,15 @@ class Slot:
         return self._outcome(job, outcome)
 
     def _outcome(self, job: Claimed, outcome: Outcome) -> Command:
-        name, held = self.config.worker, (job.queue, job.id, job.exec)
+        name, held = self.plan.worker, (job.queue, job.id, job.exec)
         if outcome.kind == "":
             return self.scripts.call("complete", *held, job.result_ttl_s, iso(), name, outcome.text)
         return self.scripts.call("fail", *held, outcome.kind, job.attempts_max, job.delay_us, iso(), name, outcome.text)
 
     def _wait(self) -> None:
         """Until a token says that a job may wait, or a poll's time is over; a stop ends it at once."""
-        wait_s = self.config.settings.poll_s * self.rng.uniform(0.8, 1.0)
-        command: Command = ("BLPOP", *(sp_key("wake", queue) for queue in self.config.queues), f"{wait_s:.3f}")
+        wait_s = self.plan.settings.poll_s * self.rng.uniform(0.8, 1.0)
+        command: Command = ("BLPOP", *(sp_key("wake", queue) for queue in self.plan.queues), f"{wait_s:.3f}")
         try:
             self.waits = True
             if not self._stop_asked():
@@ -209,13 +195,6 @@ class Slot:
             raise _Stopped
 
 
-def read_config(line: str) -> Config:
-    """What ``SlotProcess`` writes into the control pipe."""
-    data: dict[str, Any] = json.loads(line)
-    settings = settings_from_json(data.pop("settings"))
-    return Config(settings=settings, queues=tuple(data.pop("queues")), **data)
-
-
 def main() -> int:
     """Be a slot."""
     control_fd, board_fd, supervisor = (int(each) for each in sys.argv[1:4])
@@ -225,10 +204,10 @@ def main() -> int:
     board = Board(board_fd)
     os.close(board_fd)
     with os.fdopen(control_fd, "r", encoding="utf-8") as control:
-        config = read_config(control.readline())
-        for module in config.settings.preload:
+        incarnation, plan = plan_from_json(control.readline())
+        for module in plan.settings.preload:
             importlib.import_module(module)
-        slot = Slot(config, board, Random())  # noqa: S311  # spreads load, guards nothing
+        slot = Slot(plan, incarnation, board, Random())
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if control.readline() != "go\n":
             return 0
@@ -238,7 +217,7 @@ def main() -> int:
     except _Stopped:
         return 0
     except Closed:
-        log.warning("%s: this incarnation is closed; a new slot takes over", config.incarnation)
+        log.warning("%s: this incarnation is closed; a new slot takes over", incarnation)
         return CLOSED_EXIT
     return 0
 

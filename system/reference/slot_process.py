@@ -1,34 +1,21 @@
 """A slot as its supervisor sees it: spawned, told to go, read, killed, reaped."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
 from typing import Final
 
 from . import linux
 from .board import Board, Phase, Record
-from .settings import Settings
-from .wire import settings_to_json
+from .plan import Plan
+from .wire import plan_to_json
 
 LOST: Final = "lost"
 FENCED: Final = "fenced"
 TIMED_OUT: Final = "timed out"
 ABORTED: Final = "aborted"
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What every slot of a worker is told. ``overlay``: a folder of scripts, or ''."""
-
-    url: str
-    worker: str
-    queues: tuple[str, ...]
-    overlay: str
-    settings: Settings
 
 
 class SlotProcess:
@@ -53,7 +40,7 @@ class SlotProcess:
         self.pid = self._process.pid
         self.pidfd = os.pidfd_open(self.pid)
         self._last = Record()
-        self._tell(_config(plan, incarnation))
+        self._tell(plan_to_json(incarnation, plan) + "\n")
 
     def go(self) -> None:
         """Let it claim. Before, it is a warm spare: everything imported, waiting."""
@@ -88,7 +75,7 @@ class SlotProcess:
         linux.kill_tree(self.pid)
 
     def reap(self) -> tuple[int, Record | None]:
-        """After its pidfd became readable: its status, and what it was doing (None: about to say so, so no body ran)."""
+        """Once its pidfd is readable: its status, and what it was doing (None: about to say so, so no body ran)."""
         linux.kill_leftovers(self.pid)
         status = self._process.wait()
         record = self.board.read()
@@ -101,15 +88,3 @@ class SlotProcess:
     def _tell(self, text: str) -> None:
         with contextlib.suppress(BrokenPipeError):  # it is dead, and its pidfd says so
             os.write(self._control, text.encode())
-
-
-def _config(plan: Plan, incarnation: str) -> str:
-    data = {
-        "url": plan.url,
-        "worker": plan.worker,
-        "incarnation": incarnation,
-        "queues": plan.queues,
-        "overlay": plan.overlay,
-        "settings": settings_to_json(plan.settings),
-    }
-    return json.dumps(data) + "\n"

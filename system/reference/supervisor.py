@@ -4,6 +4,7 @@ It imports no user code and runs none. The main thread does what must happen in 
 is spoken to by ``Upkeep``'s thread only.
 """
 
+import contextlib
 import logging
 import os
 import secrets
@@ -19,10 +20,10 @@ from . import linux, slot_process
 from .board import Phase, Record
 from .events import CRASHED, CRASHES, STALLED, STALLS
 from .keys import iso
-from .link import Link
 from .payload import encode_trace
 from .scripts import load
-from .slot_process import Plan, SlotProcess
+from .plan import Plan
+from .slot_process import SlotProcess
 from .upkeep import Held, Upkeep
 
 TICK_MAX_S: Final = 0.25
@@ -48,17 +49,7 @@ class Supervisor:
         self.respawn_pause_s = RESPAWN_FIRST_S
         self.alarm_read, self.alarm_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.scripts = load(Path(plan.overlay) if plan.overlay else None)
-        name = f"stormq:{plan.worker}:supervisor:{os.getpid()}"
-        self.upkeep = Upkeep(
-            Link(plan.url, name, self.scripts, self.settings.io_timeout_s),
-            self.scripts,
-            self.settings,
-            plan.worker,
-            plan.queues,
-            held=self._held,
-            changed=self._ring,
-            rng=Random(),  # noqa: S311  # spreads load, guards nothing
-        )
+        self.upkeep = Upkeep(plan, self.scripts, self, Random())  # randomness that spreads load and guards nothing
         self.tick_s = min(TICK_MAX_S, self.settings.grace_s / 4, (self.settings.lease_s - self.settings.fence_after_s))
 
     def run(self) -> int:
@@ -106,7 +97,8 @@ class Supervisor:
         if slot.kill_if_running(record.seq, cause):
             log.warning("slot %s killed with job %s: %s", slot.incarnation, record.job, cause)
 
-    def _held(self) -> list[Held]:
+    def held(self) -> list[Held]:
+        """What is to be renewed now; called from the other thread."""
         held = []
         for slot in self.active:
             record = slot.record()
@@ -206,11 +198,10 @@ class Supervisor:
     def _on_stop(self, _signal: int, _frame: FrameType | None) -> None:
         self.signals += 1
 
-    def _ring(self) -> None:
-        try:
+    def ring(self) -> None:
+        """Wake the main thread; called from the other."""
+        with contextlib.suppress(BlockingIOError):  # it is ringing already
             os.write(self.alarm_write, b"!")
-        except BlockingIOError:
-            pass  # it is ringing already
 
 
 def _says(status: int) -> str:

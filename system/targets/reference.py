@@ -111,7 +111,7 @@ class ReferenceTarget(Target):
         return {queue: Queue(queue, redis, self._settings, scripts) for queue in self.setup.queues}
 
     @cached_property
-    def _direct(self) -> Any:
+    def _direct(self) -> Any:  # noqa: ANN401  # redis-py types every reply as either of its two clients would give it
         return Redis.from_url(self.setup.direct_url, decode_responses=True)
 
     def enqueue(self, job: str, queue: str, payload: str, delay_s: float) -> str:

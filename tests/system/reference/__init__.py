@@ -1,0 +1,1 @@
+"""Tests of the reference queue, on a real Redis."""

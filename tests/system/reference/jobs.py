@@ -1,0 +1,133 @@
+"""Job bodies. Each notes what happened in a file, so that a test sees runs and not what the queue says of them."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from system.reference import current_job
+
+
+def note(path: str, text: str) -> None:
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+def nothing() -> None:
+    pass
+
+
+def tell(path: str) -> str:
+    """Notes who it is."""
+    job = current_job()
+    assert job
+    note(path, f"{job.id} {job.attempt} {job.attempts_max} {job.fence} {job.exec} {os.getpid()}")
+    return job.id
+
+
+def nap(path: str, for_s: float) -> str:
+    """Notes its start with its process, then its end."""
+    job = current_job()
+    assert job
+    note(path, f"start {job.id} {os.getpid()}")
+    time.sleep(for_s)
+    note(path, f"end {job.id} {os.getpid()}")
+    return "slept"
+
+
+def nap_once(path: str, for_s: float) -> None:
+    """Naps on its first run only."""
+    first = not Path(path).exists()
+    note(path, f"start {os.getpid()}")
+    if first:
+        time.sleep(for_s)
+    note(path, f"end {os.getpid()}")
+
+
+def fail(path: str) -> None:
+    job = current_job()
+    assert job
+    note(path, f"{job.attempt} {time.time()}")
+    raise ValueError("as asked")
+
+
+def fail_once(path: str) -> str:
+    job = current_job()
+    assert job
+    note(path, f"{job.attempt}")
+    if job.attempt == 1:
+        raise ValueError("once")
+    return "well"
+
+
+def exit_with(path: str, status: int) -> None:
+    note(path, "run")
+    os._exit(status)
+
+
+def leave(path: str) -> None:
+    note(path, "run")
+    sys.exit(1)
+
+
+def kill_worker(path: str) -> None:
+    """Takes the whole worker with it."""
+    note(path, "run")
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+def hang_in_c(path: str, for_s: float) -> None:
+    """Holds the GIL and lets no signal in: no Python code of this process runs on."""
+    note(path, f"run {os.getpid()}")
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    ctypes.PyDLL(None).usleep(int(for_s * 1e6))
+    note(path, "ended")
+
+
+def swallow(path: str, for_s: float) -> None:
+    """Deaf to SIGTERM, and catches whatever is raised in it."""
+    note(path, f"run {os.getpid()}")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    end_s = time.monotonic() + for_s
+    while time.monotonic() < end_s:
+        try:
+            time.sleep(0.05)
+        except BaseException:  # noqa: BLE001  # that is what it is for
+            note(path, "swallowed")
+
+
+def with_deaf_child(path: str) -> None:
+    """Hangs in C while a process of its own runs in a process group of its own."""
+    child = subprocess.Popen(["sleep", "60"], process_group=0)
+    note(path, f"child {child.pid}")
+    hang_in_c(path, 60)
+
+
+def crash_with_child(path: str) -> None:
+    child = subprocess.Popen(["sleep", "60"])
+    note(path, f"child {child.pid}")
+    os._exit(1)
+
+
+def unpicklable() -> object:
+    return lambda: None
+
+
+async def coroutine() -> str:
+    return "awaited"
+
+
+class Greeter:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def greet(self) -> str:
+        return f"hello {self.name}"

@@ -52,7 +52,13 @@ def _enqueue(story: Job) -> Iterator[_Told]:
     delay = f", to be run {s(story.delay):g} s later" if story.delay else ""
     yield story.invoked, 1, PRODUCER, f"sends the enqueue ({story.spec.to_json()}{delay})", False
     if story.answered < FOREVER:
-        yield story.answered, 3, PRODUCER, f"enqueue {'acknowledged' if story.outcome == 'acked' else story.outcome}", False
+        yield (
+            story.answered,
+            3,
+            PRODUCER,
+            f"enqueue {'acknowledged' if story.outcome == 'acked' else story.outcome}",
+            False,
+        )
     else:
         yield story.invoked, 3, PRODUCER, "no answer to the enqueue: its outcome is unknown", False
 
@@ -92,13 +98,23 @@ def _around(history: "History", story: Job) -> Iterator[_Told]:
             if fault.healed < FOREVER and fault.effect != "kill":
                 yield fault.healed, 1, "harness", f"{fault.kind} healed", False
     for signal in history.signals:
-        if signal.name in {"KILL", "TERM"} and near(signal.worker, signal.t, signal.t) and _of(story, signal.pid, history):
+        if (
+            signal.name in {"KILL", "TERM"}
+            and near(signal.worker, signal.t, signal.t)
+            and _of(story, signal.pid, history)
+        ):
             yield signal.t, 2, "harness", f"SIG{signal.name} to {signal.worker} pid {signal.pid}", False
     for lives in history.lives.values():
         for life in lives:
             if life.exit_hi < FOREVER and life.killed == FOREVER and near(life.worker, life.exit_lo, life.exit_hi):
                 status = "" if life.status is None else f" with status {life.status}"
-                yield life.exit_hi, 2, f"{life.worker} pid {life.pid}", f"the worker's first process ends{status}", False
+                yield (
+                    life.exit_hi,
+                    2,
+                    f"{life.worker} pid {life.pid}",
+                    f"the worker's first process ends{status}",
+                    False,
+                )
 
 
 def _of(story: Job, pid: int, history: "History") -> bool:

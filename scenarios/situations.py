@@ -156,7 +156,11 @@ def _runs_open(seen: _Seen) -> int:
     runs = seen.history.runs
     count = 0
     for span in seen.faults:
-        hit = pl.lit(value=True) if span.effect == "store_down" or not span.workers else pl.col("worker").is_in(span.workers)
+        hit = (
+            pl.lit(value=True)
+            if span.effect == "store_down" or not span.workers
+            else pl.col("worker").is_in(span.workers)
+        )
         at = _struck(seen.history, span)
         count += runs.filter(hit & (pl.col("start") <= at) & (pl.col("end_hi") >= at)).height if span.fired else 0
     return count
@@ -218,7 +222,7 @@ AT_A_FAULT: Final[Mapping[str, Callable[[_Seen], int]]] = {
     "in flight at": _in_flight,
     "unanswered at": _unanswered,
 }
-SITUATIONS: Final[Mapping[str, str]] = {
+VOCABULARY: Final[Mapping[str, str]] = {
     **{name: (count.__doc__ or "") for name, count in PLAIN.items()},
     **{f"{name} FAULT": (count.__doc__ or "") for name, count in AT_A_FAULT.items()},
 }
@@ -240,9 +244,7 @@ def evaluate_situations(
     wrong = [each for each in parsed if isinstance(each, str)]
     if wrong:
         raise ValueError("; ".join(wrong))
-    return tuple(
-        _evaluate(each, history, promise, scenario) for each in parsed if isinstance(each, _Expression)
-    )
+    return tuple(_evaluate(each, history, promise, scenario) for each in parsed if isinstance(each, _Expression))
 
 
 def _evaluate(expression: _Expression, history: "History", promise: Promise, scenario: "Scenario") -> Reached:
@@ -258,7 +260,7 @@ def _parse(text: str, kinds: set[str] | None) -> _Expression | str:
         return f"{text!r}: NAME >= NUMBER is needed, such as 'retries >= 1'"
     name, fault = _split(match["name"])
     if not name:
-        return f"{text!r}: no situation {match['name']!r}; there are {', '.join(SITUATIONS)}"
+        return f"{text!r}: no situation {match['name']!r}; there are {', '.join(VOCABULARY)}"
     if fault and kinds is not None and fault not in kinds:
         return f"{text!r}: the scenario plans no fault {fault!r}; it plans {', '.join(sorted(kinds)) or 'none'}"
     try:

@@ -64,7 +64,11 @@ def _too_many(job: Job, causes: "Causes", most: int) -> tuple[str, str, tuple[st
         return "too many attempts", f"ran {len(job.runs)} times, where {most} attempts are allowed", (why,)
     counted = max(run.attempt for run in job.runs)
     if counted > most:
-        return "too many attempts", f"was run as attempt {counted} by the queue's own count, where {most} are allowed", ()
+        return (
+            "too many attempts",
+            f"was run as attempt {counted} by the queue's own count, where {most} are allowed",
+            (),
+        )
     return None
 
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from scenarios.history_causes import Causes
     from scenarios.scenario import Scenario
 
-CLOCK_SLACK_NS: Final = 5_000_000  # the server's clock against the monotonic one over a delay of seconds: 500 ppm and rounding
+CLOCK_SLACK_NS: Final = (
+    5_000_000  # the server's clock against the monotonic one over a delay of seconds: 500 ppm and rounding
+)
 JITTER_DISTANCE_MIN: Final = 0.33
 JITTER_CHANCE_MAX: Final = 1e-9
 JITTER_SAMPLES_MIN: Final = 100

@@ -75,8 +75,11 @@ def _wrong(job: Job, causes: "Causes", *, says_why: bool) -> Iterator[tuple[str,
     stalled = promise.max_stalls is not None and stalls >= promise.max_stalls
     failures = causes.failures_most(job)
     if failures < policy.max_attempts and not crashed and not stalled:
-        yield "dead too early", (
-            f"is a dead letter after at most {failures} of {policy.max_attempts} attempts, {crashes} crashes and {stalls} ended leases"
+        yield (
+            "dead too early",
+            (
+                f"is a dead letter after at most {failures} of {policy.max_attempts} attempts, {crashes} crashes and {stalls} ended leases"
+            ),
         )
     timed_out = any(run.outcome == "timeout" or causes.may_be_timed_out(run) for run in job.runs) or causes.hidden(job)
     lies = {"crashed": not crashed, "stalled": not stalled, "timeout": not timed_out}
@@ -87,7 +90,10 @@ def _wrong(job: Job, causes: "Causes", *, says_why: bool) -> Iterator[tuple[str,
     if job.told_attempts is not None:
         low, high = min(causes.attempts_surely(job), policy.max_attempts), len(job.runs) + causes.hidden(job)
         if not low <= job.told_attempts <= high:
-            yield "wrong history", f"is a dead letter that tells of {job.told_attempts} attempts, where {low} to {high} were made"
+            yield (
+                "wrong history",
+                f"is a dead letter that tells of {job.told_attempts} attempts, where {low} to {high} were made",
+            )
 
 
 def _missing(job: Job, must: str, rest: Rest, history: "History") -> Finding:

@@ -34,4 +34,6 @@ class Gathered:
 def told(run: Run, zero: int) -> str:
     """A run in words: ``run r-1 on worker-1 pid 312 (2.105 s to 2.131 s, ended well)``; times since ``zero``."""
     end = "?" if run.end_hi >= FOREVER else f"{s(run.end_hi - zero):.3f} s"
-    return f"run {run.run} on {run.worker} pid {run.pid} ({s(run.start - zero):.3f} s to {end}, {OUTCOMES[run.outcome]})"
+    return (
+        f"run {run.run} on {run.worker} pid {run.pid} ({s(run.start - zero):.3f} s to {end}, {OUTCOMES[run.outcome]})"
+    )

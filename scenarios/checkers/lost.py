@@ -99,7 +99,11 @@ def by_store(job: Job, loss: StoreLoss) -> str:
 
 def _sentence(job: Job, anomaly: str, rest: Rest, history: "History") -> str:
     zero = history.begin
-    runs = f"none of its {len(job.runs)} runs ended well, the last was {told(job.runs[-1], zero)}" if job.runs else "it never started"
+    runs = (
+        f"none of its {len(job.runs)} runs ended well, the last was {told(job.runs[-1], zero)}"
+        if job.runs
+        else "it never started"
+    )
     start = f"Job {job.job} was acknowledged at {s(job.answered - zero):.3f} s; {runs}"
     if anomaly == "stranded":
         return (

@@ -38,9 +38,15 @@ def phantom(history: "History", promise: Promise, scenario: "Scenario") -> Judge
         elif row["outcome"] == "rejected":
             anomaly, why = "phantom", "its enqueue was rejected, which promises that nothing had changed"
         elif row["start"] < row["invoked"]:
-            anomaly, why = "phantom", f"it started {s(row['invoked'] - row['start']):.3f} s before its enqueue was invoked"
+            anomaly, why = (
+                "phantom",
+                f"it started {s(row['invoked'] - row['start']):.3f} s before its enqueue was invoked",
+            )
         else:
-            anomaly, why = "corrupted", f"its arguments' checksum is {row['args_sum']}, the producer sent {row['sent_sum']}"
+            anomaly, why = (
+                "corrupted",
+                f"its arguments' checksum is {row['args_sum']}, the producer sent {row['sent_sum']}",
+            )
         tally.findings.append(
             Finding(
                 anomaly=anomaly,

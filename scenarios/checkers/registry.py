@@ -67,7 +67,11 @@ CHECKERS: Final[Mapping[str, Registered]] = {
     "attempts": Registered(attempts, "jobs run too often, or given up early", _jobs_fail, "max_attempts", ("retries",)),
     "overlap": Registered(overlap, "two bodies of one job at once under a lease", _always, "overlap"),
     "timeouts": Registered(
-        timeouts, "bodies ended too late, too early, or for no reason", _always, "timeout", ("soft_timeout", "hard_timeout")
+        timeouts,
+        "bodies ended too late, too early, or for no reason",
+        _always,
+        "timeout",
+        ("soft_timeout", "hard_timeout"),
     ),
     "backoff": Registered(
         backoff, "delays between attempts, and their spread", _jobs_are_retried, "backoff", ("backoff",)

@@ -41,7 +41,8 @@ def states(history: "History", promise: Promise, scenario: "Scenario") -> Judged
                     anomaly=problem[0],
                     job=job.job,
                     at_ns=last.end_lo if last else job.state_at,
-                    says=f"Job {job.job} {problem[1]}" + (f". Its last was {told(last, history.begin)}." if last else "."),
+                    says=f"Job {job.job} {problem[1]}"
+                    + (f". Its last was {told(last, history.begin)}." if last else "."),
                     runs=tuple(run.run for run in job.runs),
                     clause="states",
                 )
@@ -59,5 +60,8 @@ def _problem(job: Job, rest: Rest) -> tuple[str, str] | None:
     if job.state == "failed":
         good = [run for run in job.ok_runs if rest.causes.reported_surely(run, job)]
         if good and not rest.history.canary.losses and not rest.causes.requeued(job):
-            return "failed although done", f"is failed by the queue's word, although {told(good[-1], rest.history.begin)}"
+            return (
+                "failed although done",
+                f"is failed by the queue's word, although {told(good[-1], rest.history.begin)}",
+            )
     return None

@@ -131,3 +131,12 @@ class Greeter:
 
     def greet(self) -> str:
         return f"hello {self.name}"
+
+
+def nap_then_fail(path: str) -> None:
+    """Naps on its first attempt, fails on the next."""
+    job = current_job()
+    assert job
+    if job.attempt == 1:
+        nap(path, 60)
+    raise ValueError("as asked")

@@ -222,7 +222,7 @@ AT_A_FAULT: Final[Mapping[str, Callable[[_Seen], int]]] = {
     "in flight at": _in_flight,
     "unanswered at": _unanswered,
 }
-VOCABULARY: Final[Mapping[str, str]] = {
+SITUATIONS: Final[Mapping[str, str]] = {
     **{name: (count.__doc__ or "") for name, count in PLAIN.items()},
     **{f"{name} FAULT": (count.__doc__ or "") for name, count in AT_A_FAULT.items()},
 }
@@ -260,7 +260,7 @@ def _parse(text: str, kinds: set[str] | None) -> _Expression | str:
         return f"{text!r}: NAME >= NUMBER is needed, such as 'retries >= 1'"
     name, fault = _split(match["name"])
     if not name:
-        return f"{text!r}: no situation {match['name']!r}; there are {', '.join(VOCABULARY)}"
+        return f"{text!r}: no situation {match['name']!r}; there are {', '.join(SITUATIONS)}"
     if fault and kinds is not None and fault not in kinds:
         return f"{text!r}: the scenario plans no fault {fault!r}; it plans {', '.join(sorted(kinds)) or 'none'}"
     try:

@@ -4,6 +4,7 @@ Infinity has no JSON number: it is the string ``"inf"``. NaN is refused both way
 """
 
 import math
+import sys
 import types
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
@@ -11,6 +12,7 @@ from enum import StrEnum
 from typing import Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 INFINITY: Final = "inf"
+FLOAT_MAX: Final = sys.float_info.max
 T = TypeVar("T")
 Report = Callable[[str, str], None]
 """Takes the JSON path of an error and what is wrong there."""
@@ -89,7 +91,7 @@ def _plain(kind: type, data: object, path: str, report: Report) -> object:
     if kind is float:
         if data == INFINITY:
             return math.inf
-        if isinstance(data, int | float) and not isinstance(data, bool) and math.isfinite(data):
+        if isinstance(data, int | float) and not isinstance(data, bool) and abs(data) < FLOAT_MAX:
             return float(data)
     elif isinstance(data, str) and kind is str:
         if _is_unicode(data):

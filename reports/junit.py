@@ -45,24 +45,25 @@ def render(record: RunRecord) -> str:
             _suite(suites, part.target.label, record, [_ended_as_it_should(part)])
             continue
         if part.objectives:
-            cases = [_objective(result, "policy", "") for result in part.objectives]
+            cases = [_objective(result, "policy", record.command) for result in part.objectives]
             _suite(suites, f"{part.target.label}: policy", record, cases)
         for run in part.scenarios:
             _suite(suites, f"{part.target.label}: {run.name}", record, list(_cases(run)))
     _total(suites)
     ET.indent(suites)
-    return ET.tostring(suites, encoding="unicode", xml_declaration=False) + "\n"
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
 
 
 def _cases(run: ScenarioRun) -> Iterator[Case]:
-    yield Case(
-        "scenario",
-        run.claim,
-        # What made it fail is a case below; only a verdict that no case shows would be lost without this one.
-        run.verdict if run.verdict is not Verdict.FAIL else Verdict.PASS,
-        "; ".join(run.why) or run.verdict.value,
-        f"Replay: {run.replay}",
-    )
+    parts = list(_parts(run))
+    # What made the whole fail is usually a case of its own; only a verdict that none shows is shown here.
+    shown = any(case.verdict is run.verdict for case in parts)
+    verdict = Verdict.PASS if shown else run.verdict
+    yield Case("scenario", run.claim, verdict, "; ".join(run.why), f"Replay: {run.replay}")
+    yield from parts
+
+
+def _parts(run: ScenarioRun) -> Iterator[Case]:
     for fault in run.faults:
         verdict = Verdict.PASS if fault.fired else Verdict.INCONCLUSIVE
         yield Case(
@@ -113,7 +114,7 @@ def _objective(result: ObjectiveResult, group: str, replay: str) -> Case:
     message = f"measured {got}, to be {bound(result.comparison, result.threshold, result.unit)}, n {result.n:,}"
     if result.note:
         message += f": {result.note}"
-    return Case(group, result.text, result.verdict, message, f"Replay: {replay}" if replay else "")
+    return Case(group, result.text, result.verdict, message, f"Replay: {replay}")
 
 
 def _ended_as_it_should(part: Part) -> Case:

@@ -35,14 +35,14 @@ def _lines(record: RunRecord) -> Iterator[str]:
         f"{record.started}. Again: {_code(record.command)}"
     )
     for part in parts_in_order(record):
-        yield from _part(part)
+        yield from _part(part, alone=len(record.parts) == 1)
 
 
-def _part(part: Part) -> Iterator[str]:
+def _part(part: Part, *, alone: bool) -> Iterator[str]:
     yield ""
     title = f": {part.title}" if part.title else ""
     yield f"## {escape(f'{part.target.label}, {part.kind}{title}')}: {_word(part.verdict)}"
-    if not part.as_expected:
+    if not part.as_expected and not alone:
         by = f", found by {part.caught_by}" if part.caught_by else ""
         yield ""
         yield escape(f"This is not as it should be ({' or '.join(part.expected)}{by}).")

@@ -52,7 +52,7 @@ class FaultLabels:
     def arrange(
         self, x_of: Callable[[float], float], right: float, width: Callable[[str], float]
     ) -> list[tuple[FaultRun, int, tuple[str, ...], float]]:
-        """Fault, lane from the top, lines, left end of its text. Tall labels if all fit side by side, else flat ones."""
+        """Fault, lane from the top, lines, left end of its text; flat labels unless tall ones fit side by side."""
         side_by_side = self._lanes(self.tall, x_of, right, width)
         if all(lane == 0 for _, lane, _, _ in side_by_side):
             return side_by_side

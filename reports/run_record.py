@@ -10,9 +10,11 @@ is *not measured*.
 """
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, Literal
 
@@ -488,6 +490,7 @@ def _contradictions(record: RunRecord) -> Iterator[str]:
         path = f"$.parts[{index}]"
         if not part.scenarios:
             yield f"{path}.scenarios: empty; a part has at least one"
+        yield from _impossible_ratios(part.metrics, part.objectives, path)
         ids = [finding.id for run in part.scenarios for finding in run.findings]
         yield from (
             f"{path}: finding id {each!r} is used twice" for each in sorted({i for i in ids if ids.count(i) > 1})
@@ -503,13 +506,34 @@ def _contradictions_of_run(run: ScenarioRun, path: str) -> Iterator[str]:
             yield f"{path}.findings[{index}].clause: a broken promise needs its clause, quoted with its source"
         if len(finding.timeline) > TIMELINE_ROWS_MAX:
             yield f"{path}.findings[{index}].timeline: more than {TIMELINE_ROWS_MAX} rows"
+    yield from _impossible_ratios(run.metrics, run.objectives, path)
     if run.series is not None:
-        bins = len(run.series.edges_s) - 1
-        if not 1 <= bins <= SERIES_BINS_MAX:
-            yield f"{path}.series.edges_s: {bins} bins; there must be 1 to {SERIES_BINS_MAX}"
-        for name in ("arrivals", "completions", "backlog"):
-            if len(getattr(run.series, name)) != bins:
-                yield f"{path}.series.{name}: {len(getattr(run.series, name))} values for {bins} bins"
+        yield from _contradictions_of_series(run.series, f"{path}.series")
+
+
+def _impossible_ratios(
+    metrics: tuple[Metric, ...], objectives: tuple[ObjectiveResult, ...], path: str
+) -> Iterator[str]:
+    values = [(f"metrics[{index}].value", each.unit, each.value) for index, each in enumerate(metrics)]
+    values += [(f"objectives[{index}].measured", each.unit, each.measured) for index, each in enumerate(objectives)]
+    values += [(f"objectives[{index}].threshold", each.unit, each.threshold) for index, each in enumerate(objectives)]
+    for where, unit, value in values:
+        if unit == "ratio" and value is not None and not 0.0 <= value <= 1.0:
+            yield f"{path}.{where}: {value} is no ratio, which lies between 0 and 1"
+
+
+def _contradictions_of_series(series: Series, path: str) -> Iterator[str]:
+    bins = len(series.edges_s) - 1
+    if not 1 <= bins <= SERIES_BINS_MAX:
+        yield f"{path}.edges_s: {bins} bins; there must be 1 to {SERIES_BINS_MAX}"
+    if any(high <= low for low, high in pairwise(series.edges_s)) or math.inf in series.edges_s:
+        yield f"{path}.edges_s: edges must grow and be finite"
+    for name in ("arrivals", "completions", "backlog"):
+        values = getattr(series, name)
+        if len(values) != bins:
+            yield f"{path}.{name}: {len(values)} values for {bins} bins"
+        if any(value < 0 for value in values):
+            yield f"{path}.{name}: negative"
 
 
 def _is_utc(text: str) -> bool:

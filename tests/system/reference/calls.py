@@ -1,0 +1,87 @@
+"""The transitions, called one by one, in virtual time: the server's clock is a key that only the test moves."""
+
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from system.reference import load
+from system.reference.keys import PREFIX
+from system.reference.scripts import HOME, Argument
+
+START_US = 1_800_000_000_000_000
+REAL_CLOCK = """local clock = redis.call('TIME')
+local now_us = tonumber(clock[1]) * 1000000 + tonumber(clock[2])"""
+LEASE_US = 2_000_000
+ISO = "2027-01-15T08:00:00.000000Z"
+
+
+def virtual_prelude(folder: Path) -> Path:
+    """An overlay whose prelude reads the time from a key."""
+    text = (HOME / "prelude.lua").read_text("utf-8")
+    assert REAL_CLOCK in text
+    virtual = text.replace(REAL_CLOCK, f"local now_us = tonumber(redis.call('GET', '{PREFIX}:test:now'))")
+    (folder / "prelude.lua").write_text(virtual, "utf-8")
+    return folder
+
+
+class Calls:
+    """Each method is one transition; replies as lists of text."""
+
+    def __init__(self, redis: Redis, folder: Path) -> None:
+        self.redis, self.scripts = redis, load(virtual_prelude(folder))
+        for text in self.scripts.texts.values():
+            redis.script_load(text)
+        self.now_us = START_US
+        self.advance(0)
+
+    def advance(self, by_us: int) -> None:
+        self.now_us += by_us
+        self.redis.set(f"{PREFIX}:test:now", self.now_us)
+
+    def call(self, transition: str, *arguments: Argument) -> list[Any]:
+        reply = self.redis.execute_command(*self.scripts.call(transition, *arguments))
+        assert isinstance(reply, list)
+        return reply
+
+    def enqueue(self, job: str, *, queue: str = "q", delay_us: int = 0, window_us: int = 60_000_000) -> str:
+        not_after_us = self.now_us + window_us
+        return str(self.call("enqueue", queue, job, not_after_us, delay_us, ISO, "data", "call")[0])
+
+    def claim(self, slot: str, seq: int, *queues: str, lease_us: int = LEASE_US) -> list[Any]:
+        return self.call("claim", slot, seq, lease_us, "w", ISO, *(queues or ("q",)))
+
+    def heartbeat(self, *held: tuple[str, str]) -> list[Any]:
+        return self.call("heartbeat", LEASE_US, *(part for job, exec_ in held for part in ("q", job, exec_)))
+
+    def complete(self, job: str, exec_: str, *, ttl_s: int = 500, result: str = "") -> str:
+        return str(self.call("complete", "q", job, exec_, ttl_s, ISO, "w", result)[0])
+
+    def fail(self, job: str, exec_: str, *, kind: str = "error", bound: int = 3, delay_us: int = 0) -> list[Any]:
+        return self.call("fail", "q", job, exec_, kind, bound, delay_us, ISO, "w", "trace")
+
+    def give_back(self, transition: str, job: str, exec_: str) -> str:
+        return str(self.call(transition, "q", job, exec_)[0])
+
+    def slot_dead(self, slot: str, counter: str = "crashes", *, bound: int = 3) -> list[Any]:
+        return self.call("slot_dead", slot, counter, bound, "crashed", ISO, "w", "trace")
+
+    def sweep(self, *, stalls_max: int = 3) -> tuple[int, int]:
+        _, requeued, dead = self.call("sweep", "q", 100, stalls_max, ISO)
+        return int(requeued), int(dead)
+
+    def promote(self) -> tuple[int, str]:
+        _, promoted, next_us = self.call("promote", "q", 100)
+        return int(promoted), str(next_us)
+
+    def record(self, job: str) -> dict[str, str]:
+        return self.redis.hgetall(f"rq:job:{job}")  # type: ignore[return-value]  # decoded, by the client's option
+
+    def waiting(self, queue: str = "q") -> list[str]:
+        return self.redis.lrange(f"rq:queue:{queue}", 0, -1)  # type: ignore[return-value]  # decoded, as above
+
+    def places(self, job: str) -> list[str]:
+        """Every key that holds the job as one of its places; exactly one at any time."""
+        found = ["waiting"] * self.waiting().count(job)
+        sets = {"delayed": "rq:scheduled:q", "lease": "rq:sp:lease:q", "dead": "rq:sp:dead:q", "finished": "rq:finished:q"}
+        return found + [place for place, key in sets.items() if self.redis.zscore(key, job) is not None]

@@ -7,9 +7,9 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
-from chaos.planned import Planned
 from stormproof_target import Description
 
+from chaos.planned import Planned
 from scenarios.scenario import Scenario
 
 LOAD_S_MAX: Final = 16.0
@@ -35,9 +35,11 @@ def fit(scenario: Scenario, description: Description) -> Fitted:
     """The scenario as this target can run it."""
     left_out: list[str] = []
     faults: list[Planned] = []
+    reach = list(scenario.reach)
     for planned in scenario.faults:
         missing = planned.fault.needs - description.abilities
         if missing:
+            reach = [situation for situation in reach if f" at {planned.fault.name} " not in situation]
             left_out.append(f"fault {planned.fault.name}: not applicable without {', '.join(sorted(missing))}")
         else:
             faults.append(planned)
@@ -55,7 +57,9 @@ def fit(scenario: Scenario, description: Description) -> Fitted:
     programs, slots = _programs(scenario, description.slots_per_worker)
     stretch = slowed.for_s / load.for_s
     return Fitted(
-        scenario=replace(scenario, load=slowed, faults=tuple(planned.stretched(stretch) for planned in faults)),
+        scenario=replace(
+            scenario, load=slowed, reach=tuple(reach), faults=tuple(planned.stretched(stretch) for planned in faults)
+        ),
         stretch=stretch,
         worker_programs=programs,
         slots=slots,

@@ -7,7 +7,7 @@ Nothing of Stormproof is imported before a scenario is collected.
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from _pytest.mark.expression import Expression  # what -m itself is read with; there is no public name for it
@@ -61,7 +61,11 @@ def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config
 
 def _asks_for_chaos(config: pytest.Config) -> bool:
     expression = config.getoption("markexpr", "")
-    return bool(expression) and Expression.compile(expression).evaluate(lambda name, **_: name == MARKER)
+    return bool(expression) and Expression.compile(expression).evaluate(_is_marker)
+
+
+def _is_marker(name: str, /, **_: object) -> bool:
+    return name == MARKER
 
 
 class ScenarioFile(pytest.File):
@@ -102,7 +106,7 @@ class ScenarioItem(pytest.Item):
     @classmethod
     def make(cls, parent: pytest.Collector, scenario: "Scenario", file: str) -> "ScenarioItem":
         """``file`` '' is the catalogue."""
-        item = cast("ScenarioItem", cls.from_parent(parent, name=scenario.name))
+        item = cls.from_parent(parent, name=scenario.name)
         item.scenario, item.file = scenario, file
         item.add_marker(MARKER)
         return item

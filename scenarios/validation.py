@@ -33,7 +33,8 @@ def errors(scenario: Scenario) -> Iterator[str]:
     yield from _values(scenario)
     yield from _abilities(scenario)
     yield from (f"faults: {error}" for error in problems(scenario.faults, scenario.load.for_s))
-    yield from (f"reach: {error}" for error in situation_errors(scenario.reach))
+    kinds = {planned.fault.name for planned in scenario.faults}
+    yield from (f"reach: {error}" for error in situation_errors(scenario.reach, kinds))
     try:
         parse_objectives(scenario.objectives, "objectives")
     except ObjectiveError as error:

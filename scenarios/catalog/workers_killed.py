@@ -1,11 +1,11 @@
 """Workers die in every way in which a process can, and one comes back from the dead."""
 
-from chaos.faults.registry import freeze, kill
 from dataclasses import replace
 
 from stormproof_target import Policy
 from stormproof_target.spec import fails, succeeds
 
+from chaos.faults.registry import freeze, kill
 from loadtests.arrivals import constant
 from scenarios.scenario import Scenario, Workers
 

@@ -10,7 +10,7 @@ from reports.run_record import RunRecord, ScenarioRun, load
 from reports.verdict import Verdict, worst
 from scenarios.catalog import CATALOG
 from scenarios.exit_codes import Exit, exit_of
-from scenarios.explain import explain
+from scenarios.explain import as_text, explain
 from scenarios.history import History, HistoryError
 from scenarios.judge import judge
 from scenarios.registered import ScenarioFileError, load_file
@@ -79,8 +79,7 @@ def _explain(job: str, paths: list[Path]) -> int:
             continue
         told += 1
         print(f"{path.parent.parent.name}/{path.parent.name}: the life of {job}, in seconds since the load began")
-        for row in rows:
-            print(f"{'→' if row.emphasis else ' '} {row.at_s:9.3f}  {row.who:22}  {row.what}")
+        print(as_text(rows))
     if not told:
         raise HistoryError(f"no stored history of this run knows a job {job}")
     return Exit.PASS

@@ -1,0 +1,46 @@
+"""Each planted bug is caught by the right checker, on the real thing; the unmodified reference passes beside them."""
+
+from pathlib import Path
+
+import pytest
+
+from reports.verdict import Verdict
+from scenarios.catalog import CATALOG
+from scenarios.planted import PLANTED, PlantedBug
+from scenarios.progress import Quiet
+from scenarios.suite import CampaignPlan, PartPlan, run_campaign
+from scenarios.target_program import resolve
+from tests.planted.variant import planted
+
+SEED = 11
+
+pytestmark = pytest.mark.planted
+
+
+@pytest.mark.parametrize("bug", PLANTED.values(), ids=lambda bug: bug.name)
+def test_the_bug_fails_by_its_checker(bug: PlantedBug, tmp_path: Path) -> None:
+    part = PartPlan(
+        resolve(str(bug.adapter)),
+        [CATALOG[bug.scenario]],
+        kind="planted bug",
+        expected=(Verdict.FAIL,),
+        caught_by=bug.caught_by,
+    )
+    result = run_campaign(CampaignPlan([part], SEED, tmp_path, ""), Quiet())
+    (ran,) = result.record.parts
+    found = {finding.checker for finding in ran.scenarios[0].findings if finding.kind == "broken promise"}
+    assert ran.verdict is Verdict.FAIL, ran.scenarios[0].why
+    assert bug.caught_by in found, f"seed {SEED}: caught by {found}"
+
+
+@pytest.mark.parametrize("name", sorted({bug.scenario for bug in PLANTED.values()}))
+def test_the_unmodified_reference_passes_where_the_bugs_fail(name: str, tmp_path: Path) -> None:
+    part = PartPlan(resolve("reference"), [CATALOG[name]])
+    result = run_campaign(CampaignPlan([part], SEED, tmp_path, ""), Quiet())
+    (run,) = result.record.parts[0].scenarios
+    assert run.verdict is Verdict.PASS, f"seed {SEED}: {run.why}"
+
+
+def test_a_bug_whose_place_is_gone_is_an_error() -> None:
+    with pytest.raises(ValueError, match="0 places 'no such text'"):
+        planted("fail", "no such text", "")

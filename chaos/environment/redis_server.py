@@ -48,7 +48,7 @@ class RedisServer:
         self._killed = False
         self._child = self.campaign.spawn(self._argv(), log=self.log, variables={})
         end_s = time.monotonic() + START_S_MAX
-        while ping_s("127.0.0.1", self.port) is None:
+        while not self._answers():
             if self._child.poll() is not None:
                 raise HarnessError(self._says(f"ended with {self._child.returncode} at its start"))
             if time.monotonic() > end_s:
@@ -86,6 +86,16 @@ class RedisServer:
         if not self.alive and not self._killed:
             status = self._child.returncode if self._child is not None else None
             raise HarnessError(self._says(f"died by itself (status {status})"))
+
+    def _answers(self) -> bool:
+        """Whether it is this server, with its data loaded: on a port that was taken meanwhile another one answers."""
+        if ping_s("127.0.0.1", self.port) is None:
+            return False
+        try:
+            with connect(self.port) as client:
+                return bool(client.info("server")["process_id"] == self.pid)
+        except RedisError:
+            return False
 
     def _argv(self) -> list[str]:
         options = {

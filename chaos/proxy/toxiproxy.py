@@ -46,7 +46,7 @@ class _Session(requests.Session):
     def request(self, *args: Any, **options: Any) -> requests.Response:  # noqa: ANN401  # passed through
         response = super().request(*args, **{"timeout": HTTP_TIMEOUT_S, **options})
         if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            response.raise_for_status()
+            raise requests.HTTPError(f"{response.status_code} {response.text.strip()}")
         return response
 
 

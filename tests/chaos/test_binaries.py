@@ -20,7 +20,8 @@ def program(path: Path, says: str) -> None:
     path.chmod(0o755)
 
 
-def test_no_redis_says_how_to_get_one(path: Path) -> None:
+@pytest.mark.usefixtures("path")
+def test_no_redis_says_how_to_get_one() -> None:
     with pytest.raises(HarnessError, match=r"neither redis-server nor valkey-server.*make setup"):
         find_redis()
 
@@ -44,6 +45,7 @@ def test_a_program_that_says_nonsense_is_refused(path: Path) -> None:
         find_redis()
 
 
-def test_no_toxiproxy_says_how_to_get_it(path: Path) -> None:
+@pytest.mark.usefixtures("path")
+def test_no_toxiproxy_says_how_to_get_it() -> None:
     with pytest.raises(HarnessError, match=r"no toxiproxy-server.*make setup"):
         find_toxiproxy()

@@ -110,13 +110,18 @@ def test_reaping_ends_what_a_killed_harness_and_a_killed_guardian_left_and_nothi
 
 
 def test_leaving_a_campaign_ends_what_it_spawned_even_by_an_error(tmp_path: Path) -> None:
+    argv = ["/bin/sh", "-c", "setsid sleep 600 & exec sleep 600"]
+    children = []
+
+    def spawn_and_fail(campaign: Campaign) -> None:
+        with campaign:
+            children.append(campaign.spawn(argv, log=tmp_path / "log", variables={}))
+            raise ZeroDivisionError
+
     campaign = Campaign(f"left-{os.getpid()}")
-    with pytest.raises(ZeroDivisionError), campaign:
-        child = campaign.spawn(
-            ["/bin/sh", "-c", "setsid sleep 600 & exec sleep 600"], log=tmp_path / "log", variables={}
-        )
-        _ = 1 / 0
-    assert child.wait() == -signal.SIGKILL
+    with pytest.raises(ZeroDivisionError):
+        spawn_and_fail(campaign)
+    assert children[0].wait() == -signal.SIGKILL
     assert belonging([f"{CAMPAIGN_VARIABLE}={campaign.id}"]) == []
     assert not campaign.runtime.exists()
 

@@ -73,7 +73,8 @@ def get_uv(place: Place, run: Runner) -> None:
         half = place.tmp / "uv"
         options = ["--quiet", "--require-hashes", "--no-deps", "--only-binary=:all:", f"--target={half}"]
         try:
-            run([place.python, "-m", "ensurepip"])  # a sync may have taken pip away
+            if not (place.venv / "bin" / "pip").exists():  # a user may have synced it away
+                run([place.python, "-m", "ensurepip"])
             run([place.python, "-m", "pip", "install", *options, "-r", _wanted(place, "uv")])
         except CommandError as error:
             raise SetupError(f"uv {version} could not be installed", _REACH, str(error)) from error

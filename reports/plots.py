@@ -178,7 +178,7 @@ def timeline(run: ScenarioRun, size: Size, key: str) -> str:
 def text_width(says: str, *, bold: bool = False) -> float:
     """Width in pixels in a wide font, so that the page's own rarely needs more."""
     prop = FontProperties(size=FONT_PX, weight="bold" if bold else "normal")
-    width, _, _ = text_to_path.get_text_width_height_descent(says, prop, ismath=False)
+    width, _, _ = text_to_path.get_text_width_height_descent(" ".join(says.split()), prop, ismath=False)
     return float(width)
 
 

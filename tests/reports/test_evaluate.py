@@ -7,7 +7,7 @@ from reports.objectives import Objective, load_policy, parse_objectives
 from reports.run_record import Metric, Remainder, Unit
 from reports.verdict import Verdict
 
-P, F, I, NJ = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_JUDGED
+P, F, INC, NJ = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_JUDGED
 CAMPAIGN_S = 60.0
 
 
@@ -30,17 +30,17 @@ def judged(text: str, value: float | None, n: int, *, lower_bound: bool = False)
     [
         ("lost == 0", 0, 1, P),
         ("lost == 0", 1, 612, F),
-        ("lost == 0", 0, 0, I),
+        ("lost == 0", 0, 0, INC),
         ("recovery < 6s", 5.99, 100, P),
         ("recovery < 6s", 6.0, 100, F),
         ("recovery <= 6s", 6.0, 100, P),
-        ("recovery < 6s", None, 100, I),
-        ("recovery < 6s", 0.0, 0, I),
-        ("p(95) job_time < 3s", 1.0, 59, I),
+        ("recovery < 6s", None, 100, INC),
+        ("recovery < 6s", 0.0, 0, INC),
+        ("p(95) job_time < 3s", 1.0, 59, INC),
         ("p(95) job_time < 3s", 1.0, 60, P),
-        ("p(95) job_time < 3s", 9.0, 59, I),
+        ("p(95) job_time < 3s", 9.0, 59, INC),
         ("p(95) job_time < 3s", math.inf, 60, F),
-        ("success_rate > 99.9%", 1.0, 2_999, I),
+        ("success_rate > 99.9%", 1.0, 2_999, INC),
         ("success_rate > 99.9%", 1.0, 3_000, P),
         ("success_rate > 99.9%", 0.999, 3_000, F),
         ("availability > 99%", 0.985, 300, F),
@@ -53,12 +53,12 @@ def test_a_scenarios_own_objective(text: str, value: float | None, n: int, verdi
 @pytest.mark.parametrize(
     ("text", "value", "verdict"),
     [
-        ("recovery < 6s", 5.0, I),  # it may yet have become 6
+        ("recovery < 6s", 5.0, INC),  # it may yet have become 6
         ("recovery < 6s", 15.1, F),  # it was more than 6 already
-        ("lost == 0", 0, I),
+        ("lost == 0", 0, INC),
         ("lost == 0", 2, F),
         ("success_rate > 90%", 0.95, P),  # it can only grow
-        ("success_rate > 90%", 0.5, I),
+        ("success_rate > 90%", 0.5, INC),
     ],
 )
 def test_a_lower_bound_decides_only_what_it_can(text: str, value: float, verdict: Verdict) -> None:
@@ -76,7 +76,7 @@ def test_a_policys_objective_short_of_samples_is_not_judged(key: str) -> None:
 
 def test_what_was_not_measured_is_not_judged_by_a_policy_and_inconclusive_for_a_scenario() -> None:
     assert evaluate(policys("recovery"), None, CAMPAIGN_S).verdict is NJ
-    assert evaluate(own("recovery < 6s"), None, CAMPAIGN_S).verdict is I
+    assert evaluate(own("recovery < 6s"), None, CAMPAIGN_S).verdict is INC
 
 
 def test_a_window_longer_than_the_campaign_is_not_judged_and_says_so() -> None:
@@ -95,9 +95,9 @@ def test_a_metric_may_bring_its_own_window() -> None:
     ("rest", "verdict"),
     [
         (Remainder(value=9.0, n=95), F),  # missed without the stalls too
-        (Remainder(value=1.0, n=95), I),  # the host may have been the cause
-        (Remainder(value=1.0, n=89), I),  # too little left to tell
-        (Remainder(value=9.0, n=89), I),
+        (Remainder(value=1.0, n=95), INC),  # the host may have been the cause
+        (Remainder(value=1.0, n=89), INC),  # too little left to tell
+        (Remainder(value=9.0, n=89), INC),
         (Remainder(value=1.0, n=100), F),  # no sample was touched: nothing to excuse
         (None, F),
     ],
@@ -127,5 +127,5 @@ def test_another_metric_is_a_mistake_of_the_caller(name: str, unit: Unit) -> Non
 def test_each_objective_finds_its_metric_by_name() -> None:
     metrics = [Metric(name="p(95) job_time", value=1.0, unit="s", n=99), Metric(name="lost", value=0, unit="jobs", n=9)]
     results = evaluate_all(parse_objectives(["lost == 0", "recovery < 6s", "p(95) job_time < 3s"], ""), metrics, 60.0)
-    assert [result.verdict for result in results] == [P, I, P]
+    assert [result.verdict for result in results] == [P, INC, P]
     assert [result.n for result in results] == [9, 0, 99]

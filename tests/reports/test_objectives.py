@@ -25,8 +25,8 @@ def test_an_objective_is_read_in_base_units_and_knows_how_many_samples_it_needs(
     text: str, key: str, comparison: str, threshold: float, n_needed: int
 ) -> None:
     (objective,) = parse_objectives([text], "scenario")
-    assert (objective.key, objective.comparison, objective.threshold) == (key, comparison, pytest.approx(threshold))
-    assert objective.n_needed == n_needed
+    assert (objective.key, objective.comparison, objective.n_needed) == (key, comparison, n_needed)
+    assert objective.threshold == pytest.approx(threshold)
 
 
 @pytest.mark.parametrize(

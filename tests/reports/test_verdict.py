@@ -2,17 +2,17 @@ import pytest
 
 from reports.verdict import Verdict, worst
 
-P, F, I, NA, NJ = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE, Verdict.NOT_JUDGED
+P, F, INC, NA, NJ = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_APPLICABLE, Verdict.NOT_JUDGED
 
 
 @pytest.mark.parametrize(
     ("verdicts", "whole"),
     [
-        ((P, F, I), F),
-        ((P, I), I),
+        ((P, F, INC), F),
+        ((P, INC), INC),
         ((P, P), P),
         ((NA, P, NJ), P),
-        ((NJ, I), I),
+        ((NJ, INC), INC),
         ((NA, NA), NA),
         ((NA, NJ), NJ),
     ],

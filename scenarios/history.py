@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import polars as pl
 from stormproof_target import JobSpec, Policy, Promise
@@ -16,6 +16,8 @@ from scenarios.history_read import SCHEMA, Header, HistoryError, Ledgers, from_d
 from scenarios.history_types import FOREVER, Job, Run
 
 __all__ = ["History", "HistoryError", "read_history"]
+
+MANY: Final = ("started", "ended", "invoked", "acked", "rejected", "unknown", "state", "open", "exited", "count", "sample", "canary")
 
 
 def read_history(directory: Path) -> "History":
@@ -86,39 +88,44 @@ class History:
     # ---- what is few
 
     @cached_property
+    def _few(self) -> pl.DataFrame:
+        """Events of which there is no fixed number a job, so that nobody scans all events for a handful."""
+        return self.events.lazy().filter(~pl.col("e").is_in(MANY)).collect()
+
+    @cached_property
     def faults(self) -> tuple[happened.FaultSpan, ...]:
         """Planned faults as they went."""
-        return happened.fault_spans(self.events)
+        return happened.fault_spans(self._few)
 
     @cached_property
     def signals(self) -> tuple[happened.Signal, ...]:
         """Signals that the harness sent."""
-        return happened.signals(self.events)
+        return happened.signals(self._few)
 
     @cached_property
     def lives(self) -> dict[str, tuple[happened.Life, ...]]:
         """Worker → its spawns."""
-        return happened.lives(self.events, self.signals)
+        return happened.lives(self._few, self.events, self.signals)
 
     @cached_property
     def stalls(self) -> tuple[happened.Stall, ...]:
         """Times in which the machine did not let processes run."""
-        return happened.stalls(self.events)
+        return happened.stalls(self._few)
 
     @cached_property
     def canary(self) -> happened.Canary:
         """What the store itself lost."""
-        return happened.canary(self.events)
+        return happened.canary(self.events.lazy().filter(pl.col("e") == "canary").collect())
 
     @cached_property
     def ops(self) -> pl.DataFrame:
         """Operators' requests: t, op, job, phase."""
-        return tables.of(self.events, "op", "op", "job", "phase")
+        return tables.of(self._few, "op", "op", "job", "phase")
 
     @cached_property
     def phases(self) -> dict[str, int]:
         """When the runner first said ``load_begin``, ``load_end``, ``rest``, ..."""
-        marks = tables.of(self.events, "phase", "name").unique("name", keep="first")
+        marks = tables.of(self._few, "phase", "name").unique("name", keep="first")
         return {name: t for t, name in marks.iter_rows()}
 
     @cached_property
@@ -140,15 +147,15 @@ class History:
         """When the harness began to read the jobs' states: not later than this (``FOREVER``: it did not)."""
         if "states" in self.phases:
             return self.phases["states"]
-        first = self.events.lazy().filter(pl.col("e") == "state").select(pl.col("t").min()).collect().item()
-        return FOREVER if first is None else int(first)
+        first = self.jobs["state_at"].min()
+        return first if isinstance(first, int) else FOREVER
 
     @cached_property
     def last_run_event(self) -> int:
         """The last ``started`` or ``ended`` (0: none)."""
-        events = self.events.lazy().filter(pl.col("e").is_in(["started", "ended"]) & (pl.col("t") <= self.looked_at))
-        value = events.select(pl.col("t").max()).collect().item()
-        return 0 if value is None else int(value)
+        known = (pl.col("start"), pl.when(~pl.col("outcome").is_in(["exit", "open"])).then("end_hi"))
+        times = self.runs.select(*(each.filter(each <= self.looked_at).max().alias(str(n)) for n, each in enumerate(known)))
+        return max((int(t) for t in times.row(0) if t is not None), default=0)
 
     # ---- what a promise makes of it
 

@@ -89,15 +89,15 @@ def signals(events: pl.DataFrame) -> tuple[Signal, ...]:
     return tuple(Signal(t, worker or "", pid or 0, name) for t, worker, pid, name in rows)
 
 
-def lives(events: pl.DataFrame, sent: Iterable[Signal]) -> dict[str, tuple[Life, ...]]:
-    """Worker → its lives in order."""
+def lives(events: pl.DataFrame, all_events: pl.DataFrame, sent: Iterable[Signal]) -> dict[str, tuple[Life, ...]]:
+    """Worker → its lives in order. Ends of processes may be many (a fork a job), so they are looked for in all events."""
     found: dict[str, list[Life]] = defaultdict(list)
     by_process: dict[tuple[int, int], tuple[str, int]] = {}
     for t, worker, pid, pid_start in _rows(events, "spawned", ("t", "worker", "pid", "pid_start")):
         found[worker].append(Life(worker, len(found[worker]) + 1, pid, t))
         by_process[pid, pid_start] = worker, len(found[worker]) - 1
     wanted = {pid for pid, _ in by_process}
-    exits = events.lazy().filter((pl.col("e") == "exited") & pl.col("pid").is_in(list(wanted)))
+    exits = all_events.lazy().filter((pl.col("e") == "exited") & pl.col("pid").is_in(list(wanted)))
     for t, pid, pid_start, lo, status in exits.select("t", "pid", "pid_start", "lo_ns", "status").collect().iter_rows():
         if (pid, pid_start) in by_process:
             worker, index = by_process[pid, pid_start]
@@ -205,4 +205,4 @@ def _losses(sent: Mapping[int, int], acked: Mapping[int, int], missing: Mapping[
 
 
 def _rows(events: pl.DataFrame, name: str, columns: tuple[str, ...]) -> Iterable[tuple[Any, ...]]:
-    return events.lazy().filter(pl.col("e") == name).select(columns).collect().iter_rows()
+    return events.filter(pl.col("e") == name).select(columns).iter_rows()

@@ -1,6 +1,6 @@
 """What the queue's keys say of a job in the end, against what its runs came to."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from stormproof_target import Promise
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from scenarios.history import History
     from scenarios.scenario import Scenario
 
+OVER: Final = frozenset({"finished", "dead", "cancelled"})
+
 
 def states(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     """Examined: jobs whose state was read. Undecided: jobs that may have been on their way from key to key meanwhile.
 
-    A job stands in exactly one place (in none it is lost, or its result has expired). ``finished`` needs a run that ended well, and a
-    run that ended well, of which the queue surely heard, is not ``failed``.
+    A job stands in exactly one place (in none it is lost, or its result has expired); one that is not over may stand in two
+    where a kill or a cut may have broken a move off. ``finished`` needs a run that ended well, and a run that ended
+    well, of which the queue surely heard, is not ``failed``.
     """
     jobs = history.jobs.filter(pl.col("state").is_not_null())
     tally = Gathered(examined=jobs.height)
@@ -52,8 +55,20 @@ def states(history: "History", promise: Promise, scenario: "Scenario") -> Judged
     return tally.judged()
 
 
+def _told_elsewhere(job: Job) -> bool:
+    """One dead letter twice is for ``dead_letters`` to say."""
+    return job.state == "dead" and len(set(job.found_in)) == 1
+
+
+def _broken_off(job: Job, rest: Rest) -> bool:
+    """Whether a grant, or a report, may have been interrupted half way; what is over is over in one place."""
+    if job.state in OVER:
+        return False
+    return rest.causes.hidden(job) > 0 or not all(rest.causes.reported_surely(run, job) for run in job.runs)
+
+
 def _problem(job: Job, rest: Rest) -> tuple[str, str] | None:
-    if len(job.found_in) > 1 and not (job.state == "dead" and len(set(job.found_in)) == 1):
+    if len(job.found_in) > 1 and not (_told_elsewhere(job) or _broken_off(job, rest)):
         return "in two places", f"stands in {' and in '.join(job.found_in)}"
     if job.state == "finished" and not job.ok_runs:
         return "finished, never done", "is finished by the queue's word, but none of its runs ended well"

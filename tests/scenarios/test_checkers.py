@@ -328,6 +328,8 @@ STATES = [
     legal("states", "done, expired", acked("j", 0), run("j", 1, 1.1), state("j", "absent")),
     legal("states", "in two places while it may be moving", acked("j", 0), run("j", 99.8, 99.95),
           state("j", "finished", found_in=["lease", "finished"]), undecided=1),
+    legal("states", "a claim broken off half way by a kill", acked("j", 0), killed("w1", 0.5),
+          state("j", "running", found_in=["intermediate", "wip"]), explained=1),
     illegal("states", "failed although done", "it ended well", acked("j", 0), run("j", 1, 1.1), state("j", "failed")),
     illegal("states", "in two places", "finished and cancelled", acked("j", 0), run("j", 1, 1.1),
             state("j", "finished", found_in=["finished", "canceled"])),

@@ -7,19 +7,23 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final
 
-from stormproof_target import Description
+from stormproof_target import Description, JobSpec
 
 from chaos.planned import Planned
 from scenarios.scenario import Scenario
 
 LOAD_S_MAX: Final = 16.0
+KIND_NEEDS: Final = {"fail": "retries"}
+"""What a kind of job asks of any target: without it, its jobs are left out."""
+SITUATION_NEEDS: Final = {"retries": "retries", "dead letters": "dead_letters", "timeouts": "soft_timeout"}
+"""Situations that a target without the ability can't reach."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """``scenario`` is what will be run. ``stretch`` >= 1 is how much slower; ``worker_programs`` how many are spawned.
+    """``scenario`` is what will be run. ``stretch`` >= 1: how much slower. ``worker_programs``: how many are spawned.
 
-    ``not_applicable`` says why the whole of it can't be run ('': it can); ``left_out`` says what else was left out.
+    ``left_out`` says what was left out; ``not_applicable`` why the whole of it can't be run ('': it can).
     """
 
     scenario: Scenario
@@ -33,21 +37,8 @@ class Fitted:
 
 def fit(scenario: Scenario, description: Description) -> Fitted:
     """The scenario as this target can run it."""
-    left_out: list[str] = []
-    faults: list[Planned] = []
-    reach = list(scenario.reach)
-    for planned in scenario.faults:
-        missing = planned.fault.needs - description.abilities
-        if missing:
-            reach = [situation for situation in reach if f" at {planned.fault.name} " not in situation]
-            left_out.append(f"fault {planned.fault.name}: not applicable without {', '.join(sorted(missing))}")
-        else:
-            faults.append(planned)
-    jobs = dict(scenario.load.jobs)
-    for spec, ability in scenario.job_needs.items():
-        if spec in jobs and ability not in description.abilities:
-            left_out.append(f"jobs {spec.to_json()}: not applicable without {ability}")
-            del jobs[spec]
+    faults, without_faults = _faults(scenario, description)
+    jobs, without_jobs = _jobs(scenario, description)
     missing = scenario.needs - description.abilities
     not_applicable = f"the target has no {', '.join(sorted(missing))}" if missing else ""
     if not jobs:
@@ -58,15 +49,47 @@ def fit(scenario: Scenario, description: Description) -> Fitted:
     stretch = slowed.for_s / load.for_s
     return Fitted(
         scenario=replace(
-            scenario, load=slowed, reach=tuple(reach), faults=tuple(planned.stretched(stretch) for planned in faults)
+            scenario,
+            load=slowed,
+            faults=tuple(planned.stretched(stretch) for planned in faults),
+            reach=tuple(text for text in scenario.reach if _can_be_reached(text, scenario, faults, description)),
         ),
         stretch=stretch,
         worker_programs=programs,
         slots=slots,
         jobs_left_out=load.count - slowed.count,
-        left_out=tuple(left_out),
+        left_out=(*without_faults, *without_jobs),
         not_applicable=not_applicable,
     )
+
+
+def _faults(scenario: Scenario, description: Description) -> tuple[list[Planned], list[str]]:
+    kept, left_out = [], []
+    for planned in scenario.faults:
+        missing = planned.fault.needs - description.abilities
+        if missing:
+            left_out.append(f"fault {planned.fault.name}: not applicable without {', '.join(sorted(missing))}")
+        else:
+            kept.append(planned)
+    return kept, left_out
+
+
+def _jobs(scenario: Scenario, description: Description) -> tuple[dict[JobSpec, float], list[str]]:
+    kept, left_out = {}, []
+    for spec, weight in scenario.load.jobs.items():
+        need = scenario.job_needs.get(spec, KIND_NEEDS.get(spec.kind, ""))
+        if need and need not in description.abilities:
+            left_out.append(f"jobs {spec.to_json()}: not applicable without {need}")
+        else:
+            kept[spec] = weight
+    return kept, left_out
+
+
+def _can_be_reached(text: str, scenario: Scenario, faults: list[Planned], description: Description) -> bool:
+    left_out = {planned.fault.name for planned in scenario.faults} - {planned.fault.name for planned in faults}
+    if any(f" at {name} " in text for name in left_out):
+        return False
+    return all(ability in description.abilities for name, ability in SITUATION_NEEDS.items() if text.startswith(name))
 
 
 def _programs(scenario: Scenario, slots_per_worker: int | None) -> tuple[int, int]:

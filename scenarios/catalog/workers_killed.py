@@ -17,11 +17,11 @@ WORKERS_KILLED = Scenario(
     policy=replace(Policy(), timeout_s=10),  # a frozen body must outlive its lease, not its timeout
     load=constant(rate_s=100, for_s=8, jobs={succeeds(sleep_ms=15): 19, fails(times=1): 1}),
     faults=[
-        freeze(for_s=0.4).at(s=0.5),  # the control: too short to end a lease
-        kill("slot").at(s=1.2),
-        kill("supervisor").at(s=2.0),
-        freeze(for_s=3).at(s=3.2),  # past the lease of 2 s: it wakes as a zombie
-        kill("tree").on(started=0.8),
+        freeze(for_s=0.4).at(s=0.4),  # the control: too short to end a lease
+        kill("slot").at(s=1.0),
+        kill("supervisor").at(s=1.4),
+        kill("tree").on(started=0.4),
+        freeze(for_s=2.8).at(s=4.4),  # past the lease of 2 s: it wakes as a zombie
     ],
     reach=["runs open at kill tree >= 1", "runs open at freeze >= 1", "retries >= 1"],
     objectives=["lost == 0", "unfinished == 0", "recovery < 6s", "p(95) job_time < 3s"],

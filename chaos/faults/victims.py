@@ -48,7 +48,8 @@ def catch(env: Environment, rng: Random) -> Victim | None:
     favourite = rng.choice(names)
     began_s = time.monotonic()
     while (waited_s := time.monotonic() - began_s) < SEARCH_S_MAX:
-        busy = {run.worker for run in env.view.open_runs()}.intersection(names)
+        free = [name for name in names if not env.workers[name].held.locked()]
+        busy = {run.worker for run in env.view.open_runs()}.intersection(free)
         choice = favourite if favourite in busy else rng.choice(sorted(busy)) if busy else None
         if choice is not None and (choice == favourite or waited_s > FAVOURITE_S):
             victim = _stop(env, env.workers[choice])

@@ -1,0 +1,244 @@
+"""Each fault against a real environment: it fires where somebody is hit, does not where nobody is, and heals."""
+
+import os
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+import pytest
+
+from chaos.environment.native import NativeEnvironment
+from chaos.errors import HarnessError
+from chaos.faults import Fault, Injection
+from chaos.faults.registry import FAULTS, freeze, kill, latency, redis_down, redis_restart, reset_peer
+from chaos.faults.victims import SEARCH_S_MAX, Victim, catch, is_stopped
+from chaos.procfs import process
+
+from .conftest import events, start_worker, wait_for
+
+OF_LINKS: Mapping[str, Fault] = {
+    "redis_down": redis_down(for_s=0.1),
+    "reset_peer": reset_peer(for_s=0.1),
+    "latency": latency(latency_ms=40, jitter_ms=20, for_s=0.1),
+    "redis_restart": redis_restart(down_s=0.1),
+}
+
+
+def inject(env: NativeEnvironment, fault: Fault) -> Injection:
+    return fault.inject(env, Random(1))
+
+
+def victim_of(injection: Injection) -> Victim:
+    assert isinstance(injection.state, Victim)
+    return injection.state
+
+
+@pytest.fixture(params=OF_LINKS)
+def of_links(request: pytest.FixtureRequest) -> Fault:
+    return OF_LINKS[request.param]
+
+
+def test_a_fault_of_the_network_fires_on_those_that_have_connections(env: NativeEnvironment, of_links: Fault) -> None:
+    start_worker(env, "worker-0")
+    injection = inject(env, of_links)
+    wait_for(lambda: of_links.evidence(env, injection))
+    subjects = {each.subject for each in of_links.evidence(env, injection)}
+    of_links.heal(env, injection)
+    assert subjects - {"store"} == {"worker-0"}
+    assert all(link.probe() is not None for link in env.links.values())
+
+
+def test_a_fault_of_the_network_that_hits_nobody_did_not_fire(env: NativeEnvironment, of_links: Fault) -> None:
+    injection = inject(env, of_links)
+    assert of_links.evidence(env, injection) == ()
+    of_links.heal(env, injection)
+
+
+def test_healing_twice_or_with_a_dead_store_is_fine(env: NativeEnvironment, of_links: Fault) -> None:
+    injection = inject(env, of_links)
+    env.store.kill()
+    of_links.heal(env, injection)
+    of_links.heal(env, injection)
+    env.store.start()
+    assert all(link.probe() is not None for link in env.links.values())
+
+
+def test_an_injection_that_fails_half_way_leaves_nothing_broken(env: NativeEnvironment, of_links: Fault) -> None:
+    if of_links.name == "redis restart":
+        pytest.skip("it acts on no link")
+    env.links["worker-1"].remove()
+    with pytest.raises(HarnessError, match=r"has no proxy .*worker-1"):
+        inject(env, of_links)
+    for client in ("producer", "worker-0"):
+        env.links[client].expect(enabled=True, toxics={})
+
+
+def test_a_healing_that_fails_for_one_link_heals_the_others(env: NativeEnvironment) -> None:
+    fault = redis_down(for_s=0.1)
+    injection = inject(env, fault)
+    env.links["producer"].remove()
+    with pytest.raises(HarnessError, match=r"has no proxy .*producer"):
+        fault.heal(env, injection)
+    assert env.links["worker-0"].probe() is not None
+
+
+def test_reset_peer_of_one_client_spares_the_others(env: NativeEnvironment) -> None:
+    for name in env.clients[1:]:
+        start_worker(env, name)
+    spared = env.links["worker-1"].connections()
+    fault = reset_peer(for_s=0.1, of="worker-0")
+    injection = inject(env, fault)
+    wait_for(lambda: fault.evidence(env, injection))
+    assert {each.subject for each in fault.evidence(env, injection)} == {"worker-0"}
+    assert env.links["worker-1"].connections() == spared
+    fault.heal(env, injection)
+
+
+def test_redis_comes_back_with_its_data_after_the_restart(env: NativeEnvironment) -> None:
+    before = env.store.pid
+    wait_for(lambda: env.canary.acked > 5)
+    fault = redis_restart(down_s=0.0)
+    injection = inject(env, fault)
+    assert not env.store.alive
+    env.check()
+    fault.heal(env, injection)
+    assert env.store.pid != before
+    assert env.canary.finish() == 0
+
+
+def test_killing_a_slot_spares_its_supervisor(env: NativeEnvironment) -> None:
+    worker = start_worker(env, "worker-0")
+    fault = kill("slot")
+    injection = inject(env, fault)
+    victim = victim_of(injection)
+    (found,) = fault.evidence(env, injection)
+    assert found.subject == "worker-0"
+    slot = victim.runs[0].pid
+    wait_for(lambda: slot in {event["pid"] for event in events(env, "exited")})
+    fault.heal(env, injection)
+    assert (worker.lives, worker.alive) == (1, True)
+    wait_for(lambda: env.view.open_runs("worker-0"))
+
+
+def test_killing_a_supervisor_leaves_its_slot_to_end_as_an_orphan(env: NativeEnvironment) -> None:
+    worker = start_worker(env, "worker-0", SLEEP_MS="1500")
+    first = worker.pid
+    fault = kill("supervisor")
+    injection = inject(env, fault)
+    victim = victim_of(injection)
+    orphan = victim.runs[0]
+    fault.heal(env, injection)
+    assert worker.lives == 2
+    assert process(first) is None
+    wait_for(lambda: orphan.run in {event["run"] for event in events(env, "ended", "worker-0-1")})
+
+
+def test_killing_a_tree_leaves_none_of_it(env: NativeEnvironment) -> None:
+    worker = start_worker(env, "worker-0")
+    fault = kill("tree")
+    injection = inject(env, fault)
+    victim = victim_of(injection)
+    assert fault.evidence(env, injection)
+    wait_for(lambda: set(victim.pids) <= {event["pid"] for event in events(env, "exited")})
+    fault.heal(env, injection)
+    assert worker.lives == 2
+    assert bool(env.links["worker-0"].connections())
+
+
+@pytest.mark.parametrize("part", ["slot", "supervisor", "tree"])
+def test_what_a_kill_interrupted_never_ends(env: NativeEnvironment, part: str) -> None:
+    """The evidence is true: a run that was open at the kill of its own process writes no ``ended``."""
+    start_worker(env, "worker-0")
+    fault = kill(part)
+    injection = inject(env, fault)
+    fault.heal(env, injection)
+    victim = victim_of(injection)
+    ended = {event["run"] for event in events(env, "ended", "worker-0-1")}
+    assert part == "supervisor" or not ended & {run.run for run in victim.runs}
+
+
+def test_a_frozen_tree_stands_still_until_it_is_healed(env: NativeEnvironment) -> None:
+    start_worker(env, "worker-0")
+    fault = freeze(for_s=0.1)
+    injection = inject(env, fault)
+    victim = victim_of(injection)
+    assert all(is_stopped(pid) for pid in victim.pids)
+    assert len(victim.pids) >= 2
+    (found,) = fault.evidence(env, injection)
+    assert victim.runs[0].job in found.says
+    fault.heal(env, injection)
+    fault.heal(env, injection)
+    wait_for(lambda: victim.runs[0].run in {event["run"] for event in events(env, "ended", "worker-0-1")})
+    stops = [
+        event["pid"] for event in events(env, "signal") if event["name"] == "STOP" and event["t"] >= injection.at_ns
+    ]
+    assert set(victim.pids) <= set(stops)
+
+
+def test_a_worker_that_one_fault_holds_is_left_alone_by_the_others(env: NativeEnvironment) -> None:
+    for name in env.clients[1:]:
+        start_worker(env, name, SLEEP_MS="60000")
+    first, second = catch(env, Random(1)), catch(env, Random(1))
+    assert first is not None
+    assert second is not None
+    assert {first.worker.name, second.worker.name} == {"worker-0", "worker-1"}
+    first.let_go()
+    assert all(is_stopped(pid) for pid in second.pids)
+    second.let_go()
+
+
+def test_a_kill_with_no_run_open_does_not_fire_and_hurts_nobody(
+    env: NativeEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chaos.faults.victims.SEARCH_S_MAX", 0.1)
+    worker = env.start_worker("worker-0", ["/bin/sleep", "600"], {})
+    fault = kill("tree")
+    injection = inject(env, fault)
+    assert fault.evidence(env, injection) == ()
+    fault.heal(env, injection)
+    assert worker.alive
+    assert events(env, "signal") == []
+    assert SEARCH_S_MAX > 0.1
+
+
+def test_a_replay_picks_the_same_worker(env: NativeEnvironment) -> None:
+    for name in env.clients[1:]:
+        start_worker(env, name, SLEEP_MS="60000")
+    picked = []
+    for _ in range(2):
+        for seed in range(4):
+            victim = catch(env, Random(seed))
+            assert victim is not None
+            victim.let_go()
+            picked.append(victim.worker.name)
+    assert picked[:4] == picked[4:]
+    assert set(picked) == {"worker-0", "worker-1"}
+
+
+def test_every_fault_of_the_registry_says_what_it_is() -> None:
+    settings: dict[str, dict[str, Any]] = {
+        "freeze": {"for_s": 1},
+        "kill": {"part": "tree"},
+        "latency": {"latency_ms": 10, "for_s": 1},
+        "redis_down": {"for_s": 1},
+        "redis_restart": {"down_s": 1},
+        "reset_peer": {"for_s": 1},
+    }
+    assert settings.keys() == FAULTS.keys()
+    for name, make in FAULTS.items():
+        fault = make(**settings[name])
+        assert isinstance(fault, Fault)
+        assert fault.name.split()[0] == name.split("_")[0]
+        assert fault.explains
+        assert not fault.problems()
+        assert fault.__class__.__doc__
+        assert hash(fault) == hash(make(**settings[name]))  # frozen data
+
+
+def test_only_the_kill_of_a_slot_needs_slots_that_are_processes() -> None:
+    assert kill("slot").needs == {"slot_processes"}
+    assert kill("supervisor").needs == kill("tree").needs == frozenset()
+
+
+def test_the_harness_itself_is_in_nobody_s_tree(env: NativeEnvironment) -> None:
+    assert os.getpid() not in start_worker(env, "worker-0").tree()

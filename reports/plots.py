@@ -300,7 +300,10 @@ def _backlog(canvas: Canvas, series: Binned, panel: Panel, raw: Series, marks: M
         width = text_width(says, bold=True)
         y = panel.y(left) - 6
         canvas.label(
-            says, BACKLOG, [(canvas.size.right - width - 20, y), (canvas.size.right - width, y - LINE_PX)], bold=True
+            says,
+            BACKLOG,
+            [(canvas.size.right - width - 20, y), *((canvas.size.right - width, y - LINE_PX * k) for k in (1, 2, 3))],
+            bold=True,
         )
 
 

@@ -111,7 +111,7 @@ def test_every_finding_is_shown_with_its_evidence() -> None:
     text = read(render(sample.single())).text
     assert text.count("Every job that doesn’t execute successfully is stored here") >= 2
     assert "recovery took more than 15.1 s after kill tree" in text
-    assert "RQ 3.0.0 never promised it." in text
+    assert "It is not held against RQ 3.0.0 as a bug." in text
     assert "Canary: 0 of 204 writes missing" in text
 
 

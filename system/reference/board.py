@@ -32,9 +32,10 @@ class Phase(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """``seq`` of the claim; times in ns of CLOCK_BOOTTIME: when the claim was sent, when the body began, when it is to be
+    """``seq`` of the claim; times in ns of CLOCK_BOOTTIME.
 
-    killed. ``attempts_max`` and ``delay_us`` are what a failure of this run would be reported with.
+    ``sent_ns``: when the claim was sent; ``started_ns``: when the body began; ``hard_ns``: when it is to be killed.
+    ``attempts_max`` and ``delay_us`` are what a failure of this run would be reported with.
     """
 
     phase: Phase = Phase.STARTING

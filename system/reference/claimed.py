@@ -4,11 +4,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Final
+from typing import Any
 
-from .settings import Settings
-
-STOCK_TIMEOUT_MAX_S: Final = 30 * 86400.0  # what RQ's -1, "no timeout", becomes: everything has a limit
+from .settings import TIMEOUT_S_MAX, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ def _timeout_s(timeout: bytes | None, timeout_ms: bytes | None, settings: Settin
         return _number(timeout_ms, 0) / 1000 or settings.timeout_s
     whole_s = _number(timeout, 0)
     if whole_s < 0:
-        return STOCK_TIMEOUT_MAX_S
+        return TIMEOUT_S_MAX  # RQ's -1, "no timeout": everything has a limit here
     return float(whole_s) or settings.timeout_s
 
 

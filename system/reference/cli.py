@@ -1,4 +1,5 @@
 """The command line of the reference queue: `stormq worker | enqueue | info | dead list | dead show`."""
+# ruff: noqa: T201  # it prints: that is what it is for
 
 import argparse
 import json
@@ -8,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from redis.exceptions import RedisError
 
@@ -92,7 +93,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _verb(verbs: Any, name: str, run: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+def _verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.set_defaults(run=run)
     url = os.environ.get(URL_VARIABLE, "redis://127.0.0.1:6379/0")
@@ -132,7 +138,7 @@ def _enqueue(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _argument(text: str) -> Any:
+def _argument(text: str) -> object:
     try:
         return json.loads(text)
     except ValueError:

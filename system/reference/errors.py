@@ -17,13 +17,16 @@ class EnqueueError(StormqError):
     """An enqueue was not acknowledged."""
 
 
-class Rejected(EnqueueError):
+class Rejected(EnqueueError):  # noqa: N818  # an outcome of an enqueue, by its name
     """Provably nothing happened: refused before any byte was sent, or by the server before the script wrote."""
 
 
-class Unknown(EnqueueError):
+class Unknown(EnqueueError):  # noqa: N818  # as above
     """Nobody knows whether the job was stored. Enqueueing again with the same id is safe: it has one effect."""
 
 
-class SoftTimeout(BaseException):  # noqa: N818  # BaseException, and no "Error": `except Exception` must not swallow it
-    """Raised inside a job's body when its timeout is over. Best effort: C code outlives it; the hard timeout does not."""
+class SoftTimeout(BaseException):
+    """Raised inside a job's body when its timeout is over. Best effort: C code outlives it; the hard timeout does not.
+
+    No ``Exception``: a job's own `except Exception` must not swallow it.
+    """

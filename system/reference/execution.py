@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import CoroutineType, FrameType
-from typing import Any, Final
+from typing import Final
 
 from .claimed import Claimed
 from .current import CurrentJob, set_current_job
@@ -44,14 +44,14 @@ class _Alarm:
 ALARM: Final = _Alarm()
 
 
-def _call(body: Callable[[], Any], timeout_s: float) -> Any:
+def _call(body: Callable[[], object], timeout_s: float) -> object:
     ALARM.timeout_s = timeout_s
     signal.setitimer(signal.ITIMER_REAL, timeout_s)
     ALARM.armed = True
     try:
         result = body()
         if isinstance(result, CoroutineType):
-            import asyncio  # noqa: PLC0415  # 50 ms that a slot without coroutines need not pay
+            import asyncio  # 50 ms that a slot without coroutines need not pay
 
             result = asyncio.run(result)
         return result

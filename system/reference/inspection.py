@@ -1,4 +1,5 @@
 """What the raw keys say, for operators: counts and dead letters. Reads only."""
+# ruff: noqa: ANN401  # redis-py types each reply as both of its clients would give it, which is of no use
 
 import zlib
 from collections.abc import Iterator, Sequence

@@ -24,7 +24,7 @@ def results_key(job_id: str) -> str:
 
 
 def rq_key(kind: str, queue: str) -> str:
-    """One of RQ's own: ``queue`` (waiting), ``scheduled`` (delayed), ``finished``, ``failed``, ``wip``, ``canceled``."""
+    """One of RQ's own: ``queue`` (waiting), ``scheduled`` (delayed), ``finished``, ``failed``, ``wip``..."""
     return f"{PREFIX}:{kind}:{queue}"
 
 

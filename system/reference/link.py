@@ -44,9 +44,9 @@ class Link:
         self._timeout_s = timeout_s
 
     def exchange(self, commands: Sequence[Command], *, wait_s: float = 0.0) -> list[Reply]:
-        """Send all at once and read all replies; ``wait_s`` is how long the last may block in the server, beyond the
+        """Send all at once and read all replies; ``wait_s``: how long one may block in the server.
 
-        timeout. A script that the server does not know is loaded and its command sent again: it had not been executed.
+        A script that the server does not know is loaded and its command sent again: it had not been executed.
         """
         try:
             self._connect()

@@ -26,7 +26,7 @@ def boottime_ns() -> int:
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel SIGKILL this process when the thread that spawned it ends; leave at once if it is gone already."""
+    """Have the kernel SIGKILL this process when the thread that spawned it ends; leave if it is gone already."""
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent:
@@ -80,9 +80,9 @@ def _stat(pid: int) -> tuple[str, int, int, int] | None:
 
 def _processes() -> dict[int, tuple[str, int, int, int]]:
     found = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit() and (stat := _stat(int(name))):
-            found[int(name)] = stat
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and (stat := _stat(int(folder.name))):
+            found[int(folder.name)] = stat
     return found
 
 

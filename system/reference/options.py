@@ -108,14 +108,24 @@ def _convert(head: str, types: Mapping[str, Any], values: dict[str, Any], proble
     return converted
 
 
-def _typed(name: str, wanted: Any, value: Any) -> Any:
+def _typed(name: str, wanted: object, value: object) -> object:
     if name == "preload":
-        return tuple(part for part in value.split(",") if part) if isinstance(value, str) else tuple(map(str, value))
+        return (
+            tuple(part for part in value.split(",") if part)
+            if isinstance(value, str)
+            else tuple(map(str, _listed(value)))
+        )
     if name in {"kind", "jitter"}:
         return str(value)
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise TypeError
     return int(value) if wanted is int else float(value)
+
+
+def _listed(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise TypeError
+    return value
 
 
 def _option(name: str) -> str:

@@ -4,6 +4,7 @@ Whoever can write to this Redis can run code in its workers: the call is a pickl
 """
 
 import base64
+import contextlib
 import importlib
 import pickle
 import traceback
@@ -27,13 +28,13 @@ def encode_call(func: Callable[..., Any] | str, args: tuple[Any, ...], kwargs: d
 
 
 def name_of(func: Callable[..., Any] | str) -> str:
-    """The dotted name under which a worker imports ``func``. Raises ``ValueError`` if there is none."""
+    """The dotted name under which a worker imports ``func``. Raises ``ValueError`` or ``TypeError``."""
     if isinstance(func, str):
         name = func
     elif isinstance(func, FunctionType | BuiltinFunctionType):
         name = f"{func.__module__}.{func.__qualname__}"
     else:
-        raise ValueError(f"{func!r} is neither a function nor the dotted name of one")
+        raise TypeError(f"{func!r} is neither a function nor the dotted name of one")
     if not all(part.isidentifier() for part in name.split(".")) or "." not in name:
         raise ValueError(f"{name!r} is not the dotted name of a function that a worker can import")
     if name.startswith("__main__."):
@@ -44,10 +45,8 @@ def name_of(func: Callable[..., Any] | str) -> str:
 def decode_call(data: bytes) -> Callable[[], Any]:
     """What to call. Raises ``Undecodable``."""
     try:
-        try:
+        with contextlib.suppress(zlib.error):  # RQ reads uncompressed calls, too
             data = zlib.decompress(data)
-        except zlib.error:
-            pass  # RQ reads uncompressed calls, too
         name, instance, args, kwargs = pickle.loads(data)  # noqa: S301  # RQ's format; see the module's warning
         func = getattr(instance, name) if instance is not None else _import(name)
     except Exception as error:

@@ -1,9 +1,13 @@
 """Settings of a worker and of its queues: frozen data, checked as a whole."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from .backoff import Backoff
 from .errors import SettingsError
+
+TIMEOUT_S_MIN: Final = 0.01
+TIMEOUT_S_MAX: Final = 30 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,7 @@ class Settings:
             ("max_crashes", self.max_crashes, 1, 100_000),
             ("max_stalls", self.max_stalls, 1, 100_000),
             ("slots", self.slots, 1, 256),
-            ("timeout_s", self.timeout_s, 0.01, 30 * 86400),
+            ("timeout_s", self.timeout_s, TIMEOUT_S_MIN, TIMEOUT_S_MAX),
             ("grace_s", self.grace_s, 0.05, 86400),
             ("lease_s", self.lease_s, 0.2, 86400),
             ("heartbeat_s", self.heartbeat_s, 0.05, 86400),

@@ -38,7 +38,7 @@ class _Stopped(BaseException):
     """Raised by the signal handler, and only while the slot waits for a wake-up token."""
 
 
-class Closed(Exception):
+class ClosedError(Exception):
     """This incarnation was declared dead, or Redis has forgotten it."""
 
 
@@ -62,7 +62,7 @@ class Slot:
         self.stopping = False
 
     def run(self) -> None:
-        """Claim, run, report, until asked to stop. Raises ``Closed``."""
+        """Claim, run, report, until asked to stop. Raises ``ClosedError``."""
         report: Command | None = None
         while True:
             self._catch_stop()
@@ -124,7 +124,7 @@ class Slot:
     def _granted(self, claim: Reply) -> Claimed | None:
         word = claim[0] if claim else b"none"
         if word in (b"closed", b"stale"):
-            raise Closed
+            raise ClosedError
         if word == b"none":
             return None
         claimed = parse(claim, self.plan.settings, self.rng)
@@ -216,7 +216,7 @@ def main() -> int:
         slot.run()
     except _Stopped:
         return 0
-    except Closed:
+    except ClosedError:
         log.warning("%s: this incarnation is closed; a new slot takes over", incarnation)
         return CLOSED_EXIT
     return 0

@@ -21,8 +21,8 @@ from .board import Phase, Record
 from .events import CRASHED, CRASHES, STALLED, STALLS
 from .keys import iso
 from .payload import encode_trace
-from .scripts import load
 from .plan import Plan
+from .scripts import load
 from .slot_process import SlotProcess
 from .upkeep import Held, Upkeep
 

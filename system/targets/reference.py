@@ -39,15 +39,17 @@ class ReferenceTarget(Target):
     def promise(self) -> Promise:
         """The seven promises of PROMISES.md, under the policy that was asked for."""
         policy, settings = self.setup.policy, self._settings
-        clauses = {
-            "delivery": 1, "repeats": 2, "overlap": 3, "fenced": 3, "prefetch": 4, "slots": 5, "lost_reply_repeats": 6,
-        }  # fmt: skip
-        more = {
-            "lease_s": "- A job is one slot's", "self_fencing": "- A worker that can't renew", "sweep_s": "- A lease that",
-            "recovery_s": "- A lease that", "timeout": "- A body that passes", "dead_letters": "- Each bound",
-            "max_attempts": "- Each bound", "max_crashes": "- Each bound", "max_stalls": "- Each bound",
-        }  # fmt: skip
-        heads = {clause: f"{number}. " for clause, number in clauses.items()} | more
+        numbered = {1: ("delivery",), 2: ("repeats",), 3: ("overlap", "fenced"), 4: ("prefetch",), 5: ("slots",)}
+        numbered |= {6: ("lost_reply_repeats",)}
+        listed = {
+            "A job is one slot's": ("lease_s",),
+            "A worker that can't renew": ("self_fencing",),
+            "A lease that ended": ("sweep_s", "recovery_s"),
+            "A body that passes": ("timeout",),
+            "Each bound": ("dead_letters", "max_attempts", "max_crashes", "max_stalls"),
+        }
+        heads = {clause: f"{number}. " for number, clauses in numbered.items() for clause in clauses}
+        heads |= {clause: f"- {begin}" for begin, clauses in listed.items() for clause in clauses}
         return Promise(
             lease_s=policy.lease_s,
             heartbeat_s=policy.heartbeat_s,
@@ -92,8 +94,8 @@ class ReferenceTarget(Target):
         options = {
             name: getattr(settings, name)
             for name in (
-                "max_attempts", "timeout_s", "grace_s", "lease_s", "heartbeat_s", "sweep_interval_s", "poll_s", "max_stalls",
-                "max_crashes", "result_ttl_s", "drain_s", "slots",
+                "max_attempts", "timeout_s", "grace_s", "lease_s", "heartbeat_s", "sweep_interval_s", "poll_s",
+                "max_stalls", "max_crashes", "result_ttl_s", "drain_s", "slots",
             )
         }  # fmt: skip
         options |= {

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from redis import Redis
-
 from system.reference import load
 from system.reference.keys import PREFIX
 from system.reference.scripts import HOME, Argument
+from tests.system.reference.server import Client
 
 START_US = 1_800_000_000_000_000
 REAL_CLOCK = """local clock = redis.call('TIME')
@@ -28,7 +27,7 @@ def virtual_prelude(folder: Path) -> Path:
 class Calls:
     """Each method is one transition; replies as lists of text."""
 
-    def __init__(self, redis: Redis, folder: Path) -> None:
+    def __init__(self, redis: Client, folder: Path) -> None:
         self.redis, self.scripts = redis, load(virtual_prelude(folder))
         for text in self.scripts.texts.values():
             redis.script_load(text)
@@ -74,14 +73,22 @@ class Calls:
         _, promoted, next_us = self.call("promote", "q", 100)
         return int(promoted), str(next_us)
 
+    def all_keys(self) -> list[str]:
+        return sorted(self.redis.scan_iter())
+
     def record(self, job: str) -> dict[str, str]:
-        return self.redis.hgetall(f"rq:job:{job}")  # type: ignore[return-value]  # decoded, by the client's option
+        return dict(self.redis.hgetall(f"rq:job:{job}"))
 
     def waiting(self, queue: str = "q") -> list[str]:
-        return self.redis.lrange(f"rq:queue:{queue}", 0, -1)  # type: ignore[return-value]  # decoded, as above
+        return list(self.redis.lrange(f"rq:queue:{queue}", 0, -1))
 
     def places(self, job: str) -> list[str]:
         """Every key that holds the job as one of its places; exactly one at any time."""
         found = ["waiting"] * self.waiting().count(job)
-        sets = {"delayed": "rq:scheduled:q", "lease": "rq:sp:lease:q", "dead": "rq:sp:dead:q", "finished": "rq:finished:q"}
+        sets = {
+            "delayed": "rq:scheduled:q",
+            "lease": "rq:sp:lease:q",
+            "dead": "rq:sp:dead:q",
+            "finished": "rq:finished:q",
+        }
         return found + [place for place, key in sets.items() if self.redis.zscore(key, job) is not None]

@@ -6,10 +6,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from redis import Redis
 
 from system.reference import Queue, Settings, connect
-from tests.system.reference.server import RedisServer
+from tests.system.reference.server import Client, RedisServer
 from tests.system.reference.workers import Worker, running
 
 
@@ -31,7 +30,7 @@ def redis_server(redis_session: RedisServer) -> RedisServer:
 
 
 @pytest.fixture
-def redis(redis_server: RedisServer) -> Redis:
+def redis(redis_server: RedisServer) -> Client:
     return redis_server.client()
 
 
@@ -42,7 +41,7 @@ def queue(redis_server: RedisServer) -> Queue:
 
 @pytest.fixture
 def worker(redis_server: RedisServer) -> Callable[..., AbstractContextManager[Worker]]:
-    """``with worker(slots=2) as it:``; settings by name."""
+    """Spawns a worker for as long as a `with` lasts; settings by name."""
     return partial(running, redis_server.url)
 
 

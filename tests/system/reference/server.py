@@ -6,10 +6,12 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
 
+Client = Any  # redis-py types a reply as each of its clients would give it, which is of no use here
 BINARIES = Path(__file__).parents[3] / ".stormproof" / "bin"
 READY_S = 10.0
 
@@ -46,7 +48,7 @@ class RedisServer:
             try:
                 with Redis(port=self.port, socket_connect_timeout=1) as client:
                     client.ping()
-                return
+                    return
             except RedisError:
                 assert self.process.poll() is None, (self.folder / "redis.log").read_text()
                 assert time.monotonic() < end_s, "redis-server is not ready"
@@ -57,5 +59,5 @@ class RedisServer:
         self.process.kill()
         self.process.wait()
 
-    def client(self) -> Redis:
+    def client(self) -> Client:
         return Redis(port=self.port, decode_responses=True, encoding_errors="replace")

@@ -4,24 +4,25 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 
 import pytest
-from redis import Redis
 
 from system.reference import Queue
 from tests.system.reference import jobs
+from tests.system.reference.server import Client
 from tests.system.reference.workers import Worker, is_gone, lines, wait_until
 
 Spawn = Callable[..., AbstractContextManager[Worker]]
 
 
-def finished(redis: Redis, job: str) -> bool:
-    return redis.hget(f"rq:job:{job}", "status") == "finished"
+def finished(redis: Client, job: str) -> bool:
+    return bool(redis.hget(f"rq:job:{job}", "status") == "finished")
 
 
-def nothing_held(redis: Redis) -> bool:
-    return redis.zcard("rq:sp:lease:default") == 0 and redis.llen("rq:queue:default") == 0
+def nothing_held(redis: Client) -> bool:
+    return not redis.exists("rq:sp:lease:default", "rq:queue:default")
 
 
 def slot_of(notes: Path) -> int:
@@ -29,7 +30,7 @@ def slot_of(notes: Path) -> int:
     return int(lines(notes)[0].split()[-1])
 
 
-def test_killed_slot_gives_its_job_back_at_once(worker: Spawn, queue: Queue, redis: Redis, notes: Path) -> None:
+def test_killed_slot_gives_its_job_back_at_once(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     """Not after the lease: that lasts far longer than the test waits."""
     with worker(lease_s=120, heartbeat_s=40) as it:
         queue.enqueue(jobs.nap_once, str(notes), 60, job_id="j")
@@ -41,7 +42,7 @@ def test_killed_slot_gives_its_job_back_at_once(worker: Spawn, queue: Queue, red
 
 
 def test_supervisor_killed_ends_its_slots_and_the_job_runs_elsewhere(
-    worker: Spawn, queue: Queue, redis: Redis, notes: Path
+    worker: Spawn, queue: Queue, redis: Client, notes: Path
 ) -> None:
     with worker() as first:
         queue.enqueue(jobs.nap_once, str(notes), 60, job_id="j")
@@ -54,7 +55,7 @@ def test_supervisor_killed_ends_its_slots_and_the_job_runs_elsewhere(
     assert redis.hget("rq:job:j", "crashes") is None
 
 
-def test_whole_tree_killed_and_a_new_worker_takes_over(worker: Spawn, queue: Queue, redis: Redis, notes: Path) -> None:
+def test_whole_tree_killed_and_a_new_worker_takes_over(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     with worker() as first:
         queue.enqueue(jobs.nap_once, str(notes), 60, job_id="j")
         slot_of(notes)
@@ -64,7 +65,7 @@ def test_whole_tree_killed_and_a_new_worker_takes_over(worker: Spawn, queue: Que
     assert redis.hget("rq:job:j", "stalls") == "1"
 
 
-def test_spare_killed_is_replaced(worker: Spawn, queue: Queue, redis: Redis) -> None:
+def test_spare_killed_is_replaced(worker: Spawn, queue: Queue, redis: Client) -> None:
     with worker() as it:
         wait_until(lambda: len(it.slots()) == 2)
         for pid in it.slots():
@@ -74,7 +75,7 @@ def test_spare_killed_is_replaced(worker: Spawn, queue: Queue, redis: Redis) -> 
         wait_until(lambda: finished(redis, "j"))
 
 
-def test_zombie_cannot_complete(worker: Spawn, queue: Queue, redis: Redis, notes: Path) -> None:
+def test_zombie_cannot_complete(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     """Frozen past its lease, its job run elsewhere, then thawed: its outcome must change nothing."""
     with worker() as zombie:
         queue.enqueue(jobs.nap_once, str(notes), 0.4, job_id="j")
@@ -93,7 +94,7 @@ def test_zombie_cannot_complete(worker: Spawn, queue: Queue, redis: Redis, notes
     assert record["stalls"] == "1"
 
 
-def test_short_freeze_repeats_nothing(worker: Spawn, queue: Queue, redis: Redis, notes: Path) -> None:
+def test_short_freeze_repeats_nothing(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     with worker(lease_s=30, heartbeat_s=1) as it:
         queue.enqueue(jobs.nap, str(notes), 0.5, job_id="j")
         slot_of(notes)
@@ -103,7 +104,7 @@ def test_short_freeze_repeats_nothing(worker: Spawn, queue: Queue, redis: Redis,
     assert [line.split()[0] for line in lines(notes)] == ["start", "end"]
 
 
-def test_job_that_kills_its_slot_ends_as_a_dead_letter(worker: Spawn, queue: Queue, redis: Redis, notes: Path) -> None:
+def test_job_that_kills_its_slot_ends_as_a_dead_letter(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     with worker():
         queue.enqueue(jobs.exit_with, str(notes), 7, job_id="poison")
         queue.enqueue(jobs.add, 1, 2, job_id="behind")
@@ -116,12 +117,12 @@ def test_job_that_kills_its_slot_ends_as_a_dead_letter(worker: Spawn, queue: Que
 
 @pytest.mark.slow
 def test_job_that_kills_its_whole_worker_ends_as_a_dead_letter(
-    worker: Spawn, queue: Queue, redis: Redis, notes: Path
+    worker: Spawn, queue: Queue, redis: Client, notes: Path
 ) -> None:
     queue.enqueue(jobs.kill_worker, str(notes), job_id="poison")
     for run in range(1, 4):
         with worker() as it:
-            wait_until(lambda run=run: len(lines(notes)) == run)
+            wait_until(partial(lambda wanted: len(lines(notes)) == wanted, run))
             it.process.wait(10)
     with worker():
         wait_until(lambda: redis.zscore("rq:sp:dead:default", "poison"))
@@ -129,7 +130,7 @@ def test_job_that_kills_its_whole_worker_ends_as_a_dead_letter(
     assert redis.hget("rq:job:poison", "stalls") == "3"
 
 
-def test_children_of_a_job_end_with_its_slot(worker: Spawn, queue: Queue, redis: Redis, notes: Path) -> None:
+def test_children_of_a_job_end_with_its_slot(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     """Both when the slot is killed and when it dies by itself."""
     with worker(timeout_s=0.3, grace_s=0.1, max_attempts=1, max_crashes=1):
         queue.enqueue(jobs.crash_with_child, str(notes), job_id="crash")

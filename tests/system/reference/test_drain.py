@@ -6,16 +6,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from redis import Redis
-
 from system.reference import Queue
 from tests.system.reference import jobs
+from tests.system.reference.server import Client, RedisServer
 from tests.system.reference.workers import Worker, is_gone, lines, wait_until
 
 Spawn = Callable[..., AbstractContextManager[Worker]]
 
 
-def test_running_job_ends_within_the_grace_period(worker: Spawn, queue: Queue, redis: Redis, notes: Path) -> None:
+def test_running_job_ends_within_the_grace_period(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     with worker(drain_s=20) as it:
         queue.enqueue(jobs.nap, str(notes), 0.5, job_id="j")
         queue.enqueue(jobs.nap, str(notes), 0.5, job_id="next")
@@ -27,7 +26,7 @@ def test_running_job_ends_within_the_grace_period(worker: Spawn, queue: Queue, r
 
 
 def test_job_that_outlives_the_grace_period_is_given_back_uncounted(
-    worker: Spawn, queue: Queue, redis: Redis, notes: Path
+    worker: Spawn, queue: Queue, redis: Client, notes: Path
 ) -> None:
     with worker(drain_s=0.3) as it:
         queue.enqueue(jobs.swallow, str(notes), 60, job_id="j")
@@ -42,7 +41,7 @@ def test_job_that_outlives_the_grace_period_is_given_back_uncounted(
     assert redis.zcard("rq:wip:default") == 0
 
 
-def test_second_signal_does_not_wait(worker: Spawn, queue: Queue, redis: Redis, notes: Path) -> None:
+def test_second_signal_does_not_wait(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     with worker(drain_s=600) as it:
         queue.enqueue(jobs.nap, str(notes), 60, job_id="j")
         wait_until(lambda: lines(notes))
@@ -52,7 +51,7 @@ def test_second_signal_does_not_wait(worker: Spawn, queue: Queue, redis: Redis, 
     assert redis.hget("rq:job:j", "status") == "queued"
 
 
-def test_idle_worker_leaves_at_once_and_off_rqs_lists(worker: Spawn, redis: Redis) -> None:
+def test_idle_worker_leaves_at_once_and_off_rqs_lists(worker: Spawn, redis: Client) -> None:
     with worker(drain_s=600, poll_s=30, lease_s=120, slots=2) as it:
         wait_until(lambda: redis.smembers("rq:workers"))
         wait_until(lambda: len(it.slots()) == 3)
@@ -60,7 +59,9 @@ def test_idle_worker_leaves_at_once_and_off_rqs_lists(worker: Spawn, redis: Redi
     assert not redis.smembers("rq:workers")
 
 
-def test_stop_during_an_outage_does_not_hang(worker: Spawn, queue: Queue, redis_server, notes: Path) -> None:  # type: ignore[no-untyped-def]
+def test_stop_during_an_outage_does_not_hang(
+    worker: Spawn, queue: Queue, redis_server: RedisServer, notes: Path
+) -> None:
     with worker(drain_s=0.5) as it:
         queue.enqueue(jobs.nap, str(notes), 0.2, job_id="j")
         wait_until(lambda: lines(notes))

@@ -1,4 +1,4 @@
-"""Redis goes away in every way: workers stay, nothing acknowledged is lost, and an outcome is offered until answered."""
+"""Redis goes away in every way: workers stay, nothing acknowledged is lost, outcomes are offered until answered."""
 
 import os
 import threading
@@ -7,11 +7,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from redis import Redis
-
 from system.reference import EnqueueError, Queue, Rejected, Settings, connect
 from tests.system.reference import jobs
-from tests.system.reference.server import RedisServer
+from tests.system.reference.server import Client, RedisServer
 from tests.system.reference.workers import Worker, is_gone, lines, wait_until
 
 Spawn = Callable[..., AbstractContextManager[Worker]]
@@ -67,7 +65,7 @@ def test_worker_that_cannot_renew_stops_its_bodies_in_time(
     assert redis.hget("rq:job:j", "stalls") == "1"
 
 
-def test_cut_connections_repeat_nothing(worker: Spawn, queue: Queue, redis: Redis, notes: Path) -> None:
+def test_cut_connections_repeat_nothing(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     with worker(slots=2, lease_s=30, heartbeat_s=0.3):
         for number in range(100):
             queue.enqueue(jobs.nap, str(notes), 0.01, job_id=f"j{number}")
@@ -78,7 +76,7 @@ def test_cut_connections_repeat_nothing(worker: Spawn, queue: Queue, redis: Redi
     assert sorted(starts) == sorted(f"j{number}" for number in range(100))
 
 
-def test_scripts_flushed_are_loaded_again(worker: Spawn, queue: Queue, redis: Redis) -> None:
+def test_scripts_flushed_are_loaded_again(worker: Spawn, queue: Queue, redis: Client) -> None:
     with worker():
         queue.enqueue(jobs.add, 1, 2, job_id="a")
         wait_until(lambda: redis.hget("rq:job:a", "status") == "finished")
@@ -87,7 +85,7 @@ def test_scripts_flushed_are_loaded_again(worker: Spawn, queue: Queue, redis: Re
         wait_until(lambda: redis.hget("rq:job:b", "status") == "finished")
 
 
-def test_forgotten_slot_is_replaced(worker: Spawn, queue: Queue, redis: Redis) -> None:
+def test_forgotten_slot_is_replaced(worker: Spawn, queue: Queue, redis: Client) -> None:
     """FLUSHALL under a worker: its incarnations are unknown, so it takes new ones."""
     with worker(slots=2):
         queue.enqueue(jobs.add, 1, 2, job_id="a")
@@ -97,7 +95,7 @@ def test_forgotten_slot_is_replaced(worker: Spawn, queue: Queue, redis: Redis) -
         wait_until(lambda: redis.hget("rq:job:b", "status") == "finished")
 
 
-def test_burst_of_a_thousand_threads_loses_nothing(redis_server: RedisServer, redis: Redis) -> None:
+def test_burst_of_a_thousand_threads_loses_nothing(redis_server: RedisServer, redis: Client) -> None:
     queue = Queue("default", connect(redis_server.url, connections_max=16), Settings())
     failures: list[Exception] = []
     barrier = threading.Barrier(1000)
@@ -145,7 +143,7 @@ def test_refused_connection_is_a_rejection(redis_server: RedisServer) -> None:
     redis_server.start()
 
 
-def test_connections_are_named(worker: Spawn, queue: Queue, redis: Redis) -> None:
+def test_connections_are_named(worker: Spawn, queue: Queue, redis: Client) -> None:
     """CLIENT LIST tells who is who: a fault that hits a connection is known to have hit that process."""
     queue.enqueue(jobs.nothing)
     with worker(extra=("--name", "w1")) as it:

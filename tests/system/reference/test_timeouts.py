@@ -6,22 +6,19 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from redis import Redis
-
 from system.reference import Queue
 from tests.system.reference import jobs
+from tests.system.reference.server import Client
 from tests.system.reference.workers import Worker, is_gone, lines, wait_until
 
 Spawn = Callable[..., AbstractContextManager[Worker]]
 
 
-def dead(redis: Redis, job: str) -> bool:
+def dead(redis: Client, job: str) -> bool:
     return redis.zscore("rq:sp:dead:default", job) is not None
 
 
-def test_soft_timeout_ends_the_body_and_keeps_the_slot(
-    worker: Spawn, queue: Queue, redis: Redis, notes: Path
-) -> None:
+def test_soft_timeout_ends_the_body_and_keeps_the_slot(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     with worker(timeout_s=0.3, grace_s=20, max_attempts=2):
         queue.enqueue(jobs.nap, str(notes), 60, job_id="j")
         wait_until(lambda: dead(redis, "j"))
@@ -32,7 +29,7 @@ def test_soft_timeout_ends_the_body_and_keeps_the_slot(
     assert started[0][2] == started[1][2], "the slot should have lived on"
 
 
-def test_hang_in_c_is_killed(worker: Spawn, queue: Queue, redis: Redis, notes: Path) -> None:
+def test_hang_in_c_is_killed(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     with worker(timeout_s=0.3, grace_s=0.2, max_attempts=2):
         queue.enqueue(jobs.hang_in_c, str(notes), 60, job_id="j")
         queue.enqueue(jobs.add, 1, 2, job_id="behind")
@@ -44,7 +41,7 @@ def test_hang_in_c_is_killed(worker: Spawn, queue: Queue, redis: Redis, notes: P
     assert [line.split()[0] for line in lines(notes)] == ["run", "run"]
 
 
-def test_body_that_swallows_everything_is_killed(worker: Spawn, queue: Queue, redis: Redis, notes: Path) -> None:
+def test_body_that_swallows_everything_is_killed(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     with worker(timeout_s=0.3, grace_s=0.3, max_attempts=1):
         queue.enqueue(jobs.swallow, str(notes), 60, job_id="j")
         wait_until(lambda: dead(redis, "j"))
@@ -53,7 +50,7 @@ def test_body_that_swallows_everything_is_killed(worker: Spawn, queue: Queue, re
 
 
 def test_hard_timeout_holds_while_the_supervisor_is_frozen(
-    worker: Spawn, queue: Queue, redis: Redis, notes: Path
+    worker: Spawn, queue: Queue, redis: Client, notes: Path
 ) -> None:
     """The slot's own timer kills it; the thawed supervisor counts a timeout, no crash."""
     with worker(timeout_s=0.3, grace_s=0.4, max_attempts=1, lease_s=30, heartbeat_s=5) as it:
@@ -66,14 +63,14 @@ def test_hard_timeout_holds_while_the_supervisor_is_frozen(
     assert redis.hget("rq:job:j", "dead_reason") == "timeout"
 
 
-def test_job_may_bring_its_own_timeout(worker: Spawn, queue: Queue, redis: Redis, notes: Path) -> None:
+def test_job_may_bring_its_own_timeout(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     with worker(timeout_s=60, max_attempts=1):
         queue.enqueue(jobs.nap, str(notes), 60, job_id="j", timeout_s=0.25)
         wait_until(lambda: dead(redis, "j"))
     assert redis.hget("rq:job:j", "dead_reason") == "timeout"
 
 
-def test_last_failure_decides_the_reason(worker: Spawn, queue: Queue, redis: Redis, notes: Path) -> None:
+def test_last_failure_decides_the_reason(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     """A timeout first, an error last: exhausted."""
     with worker(timeout_s=0.3, max_attempts=2):
         queue.enqueue(jobs.nap_then_fail, str(notes), job_id="j")
@@ -82,7 +79,7 @@ def test_last_failure_decides_the_reason(worker: Spawn, queue: Queue, redis: Red
     assert (record["attempts"], record["timeouts"], record["dead_reason"]) == ("2", "1", "exhausted")
 
 
-def test_sys_exit_in_a_job_is_a_failure_not_a_crash(worker: Spawn, queue: Queue, redis: Redis, notes: Path) -> None:
+def test_sys_exit_in_a_job_is_a_failure_not_a_crash(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     with worker(max_attempts=2):
         queue.enqueue(jobs.leave, str(notes), job_id="j")
         wait_until(lambda: dead(redis, "j"))

@@ -3,16 +3,16 @@
 from pathlib import Path
 
 import pytest
-from redis import Redis
 from redis.exceptions import ResponseError
 
 from tests.system.reference.calls import ISO, LEASE_US, START_US, Calls
+from tests.system.reference.server import Client
 
 SECOND = 1_000_000
 
 
 @pytest.fixture
-def calls(redis: Redis, tmp_path: Path) -> Calls:
+def calls(redis: Client, tmp_path: Path) -> Calls:
     return Calls(redis, tmp_path)
 
 
@@ -72,10 +72,10 @@ class TestEnqueue:
     @pytest.mark.parametrize("key", ["rq:job:j", "rq:queue:q", "rq:sp:wake:q", "rq:queues"])
     def test_foreign_type_stops_it_before_its_first_write(self, calls: Calls, key: str) -> None:
         calls.redis.set(key, "foreign")
-        before = {name: calls.redis.dump(name) for name in calls.redis.keys()}
+        before = {name: calls.redis.dump(name) for name in calls.all_keys()}
         with pytest.raises(ResponseError):
             calls.enqueue("j")
-        assert {name: calls.redis.dump(name) for name in calls.redis.keys()} == before
+        assert {name: calls.redis.dump(name) for name in calls.all_keys()} == before
 
     def test_wake_tokens_are_bounded(self, calls: Calls) -> None:
         for number in range(100):

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from reports.order import leading_part, leading_run, top_finding
-from reports.run_record import FindingRecord, ObjectiveResult, Part, RunRecord, ScenarioRun
+from reports.run_record import FaultRun, FindingRecord, ObjectiveResult, Part, RunRecord, ScenarioRun
 from reports.verdict import Verdict
-from reports.words import bound, count_word, measured, plural
+from reports.words import bound, count_word, measured, metric_words, plural
 
 # What each checker's finding accuses the target of; {n} is a count of jobs with the word.
 _ACCUSATIONS: Final[Mapping[str, str]] = {
@@ -90,21 +90,24 @@ def _did(part: Part, run: ScenarioRun) -> str:
 def _missed(objective: ObjectiveResult) -> str:
     got = measured(objective.measured, objective.unit, lower_bound=objective.lower_bound)
     allowed = bound(objective.comparison, objective.threshold, objective.unit)
-    return f"missed an objective: {objective.metric.replace('_', ' ')} was {got}, to be {allowed}"
+    return f"missed an objective: {metric_words(objective.metric)} was {got}, to be {allowed}"
 
 
 def _circumstance(run: ScenarioRun, finding: FindingRecord | None) -> str:
     fired = [fault for fault in run.faults if fault.fired]
     told = " ".join(row.what for row in finding.timeline) if finding else ""
-    # The longest label that is told: `kill tree 2` also contains `kill tree`.
-    named = sorted((fault for fault in fired if fault.label in told), key=lambda fault: -len(fault.label))
-    names = {fault.name for fault in fired}
-    fault = named[0] if named else fired[0] if len(names) == 1 else None
+    last = max(fired, key=lambda fault: (_place(fault, told), len(fault.name)), default=None)
+    fault = last if last is not None and (_place(last, told) >= 0 or len({each.name for each in fired}) == 1) else None
     if fault is None:
         return f" in “{run.title}”"
     # A name may carry its settings: `latency 40 ± 20 ms`, `freeze tree`.
-    phrase = next((says for name, says in _WHEN.items() if fault.name.startswith(name)), f"{fault.label} was injected")
+    phrase = next((says for name, says in _WHEN.items() if fault.name.startswith(name)), f"{fault.name} was injected")
     return f" when {phrase}"
+
+
+def _place(fault: FaultRun, told: str) -> int:
+    """Where it is last told of; -1: nowhere."""
+    return max(told.rfind(fault.label), told.rfind(fault.name))
 
 
 def _expected(part: Part) -> str:

@@ -222,7 +222,7 @@ def faults_text(run: ScenarioRun) -> str:
     if not run.faults:
         return "none planned"
     fired = [fault for fault in run.faults if fault.fired]
-    names = ", ".join(f"{fault.label} ×{fault.affected}" for fault in fired)
+    names = ", ".join(f"{fault.name} ×{fault.affected}" for fault in fired)
     return (f"{names}: " if names else "") + f"{len(fired)} of {len(run.faults)} fired"
 
 
@@ -260,41 +260,34 @@ def _twice_tile(part: Part) -> Tile:
 
 
 def _objective_tile(part: Part, metric: str, title: str) -> Tile:
-    """A scenario's own objective where there is one, since it is the tighter; else the policy's."""
-    own = [
-        (result, run.title.lower()) for run in part.scenarios for result in run.objectives if result.metric == metric
-    ]
-    found = own or [(result, _everywhere(part)) for result in part.objectives if result.metric == metric]
-    if not found:
+    found = _worst_of(part, metric)
+    if found is None:
         return Tile(title, Verdict.NOT_JUDGED, (Figure("–"),), ("no objective asks for it",))
-    result, where = min(found, key=lambda each: (each[0].verdict.rank, -(used(each[0]) or 0.0)))
+    result, where = found
     value = measured(result.measured, result.unit, lower_bound=result.lower_bound)
-    note = _short_note(result)
-    return Tile(
-        title,
-        result.verdict,
-        (Figure(value),),
-        (f"limit {limit(result.threshold, result.unit)} · n {result.n:,}", f"{where}: {note}" if note else where),
-    )
-
-
-def _short_note(result: ObjectiveResult) -> str:
-    if result.verdict is Verdict.PASS or not result.note:
-        return ""
-    return result.note.removeprefix("lower bound: ")
+    note = "" if result.verdict is Verdict.PASS else result.note.removeprefix("lower bound: ")
+    lines = (f"limit {limit(result.threshold, result.unit)} · n {result.n:,}", f"{where}: {note}" if note else where)
+    return Tile(title, result.verdict, (Figure(value),), lines)
 
 
 def _availability_tile(part: Part) -> Tile:
-    found = [result for result in _results(part) if result.metric == "availability"]
     raw = next((metric for metric in part.metrics if metric.name == "availability_raw"), None)
     figures = [Figure(_bare(raw.value), "% raw")] if raw and raw.value is not None else []
-    if not found:
+    found = _worst_of(part, "availability")
+    if found is None:
         return Tile("Availability", Verdict.NOT_JUDGED, tuple(figures) or (Figure("–"),), ("no objective asks for it",))
-    result = min(found, key=lambda each: (each.source != "policy", each.verdict.rank))
+    result, where = found
     figures.append(Figure(_bare(result.measured), "% calm" if result.measured is not None else ""))
     needs = f", needs {result.n_needed:,}" if result.n < result.n_needed else ""
-    lines = (f"limit {limit(result.threshold, 'ratio')} calm (outside faults)", f"n {result.n:,}{needs}")
-    return Tile("Availability", worst(each.verdict for each in found), tuple(figures), lines)
+    lines = (f"limit {limit(result.threshold, 'ratio')} calm (outside faults)", f"n {result.n:,}{needs}, {where}")
+    return Tile("Availability", result.verdict, tuple(figures), lines)
+
+
+def _worst_of(part: Part, metric: str) -> tuple[ObjectiveResult, str] | None:
+    """The worst result for a metric and where: a scenario's own where there is one, since it is the tighter."""
+    own = [(each, run.title.lower()) for run in part.scenarios for each in run.objectives if each.metric == metric]
+    found = own or [(each, _everywhere(part)) for each in part.objectives if each.metric == metric]
+    return min(found, key=lambda each: (each[0].verdict.rank, -(used(each[0]) or 0.0)), default=None)
 
 
 def _bare(ratio: float | None) -> str:

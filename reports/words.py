@@ -32,6 +32,11 @@ def plural(n: int, one: str, many: str = "") -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
+def metric_words(name: str) -> str:
+    """``p95 job time`` for ``p(95) job_time``."""
+    return name.replace("_", " ").replace("p(", "p").replace(")", "")
+
+
 def seconds(value_s: float) -> str:
     """A measured duration: ``48 ms``, ``0.86 s``, ``15.1 s``, ``12.3 min``; ``never`` for infinity."""
     if math.isinf(value_s):

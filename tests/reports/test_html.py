@@ -156,3 +156,10 @@ def test_a_verdict_has_a_shape_and_a_word_beside_its_colour() -> None:
     text = render(sample.single())
     for verdict, icon in (("fail", "fail"), ("pass", "pass"), ("inconclusive", "inc"), ("not judged", "na")):
         assert re.search(rf'<use href="#i-{icon}"/></svg>{verdict}</span>', text)
+
+
+def test_a_finding_without_a_life_shows_the_reasons_of_its_scenario() -> None:
+    record = sample.single()
+    run = replace(sample.workers_killed(), findings=(sample.slow_recovery(),), why=("the first reason", "the second"))
+    page = read(render(replace(record, parts=(replace(record.parts[0], scenarios=(run,)),))))
+    assert page.text.index("the second") < page.text.index("SLA compliance", page.text.index("Finding F2"))

@@ -65,7 +65,7 @@ def test_each_checker_has_its_accusation(checker: str, says: str) -> None:
 def test_a_missed_objective_is_told_with_measured_value_and_limit() -> None:
     run = sample.calm_run("latency", "claim", sample._latencies(), p95_s=4.2)
     part = replace(sample.reference_part(), scenarios=(run,), verdict=Verdict.FAIL)
-    assert outcome(part) == "reference 0.1.0 missed an objective: p(95) job time was 4.20 s, to be < 3 s in “Latency”"
+    assert outcome(part) == "reference 0.1.0 missed an objective: p95 job time was 4.20 s, to be < 3 s in “Latency”"
 
 
 def test_inconclusive_says_why() -> None:
@@ -116,3 +116,14 @@ def test_slower_than_objective_is_never_called_a_broken_promise() -> None:
     run = replace(sample.steady(), verdict=Verdict.FAIL, findings=(finding,), why=("slow",))
     part = replace(sample.reference_part(), scenarios=(run,), verdict=Verdict.FAIL)
     assert "promise" not in outcome(part)
+
+
+def test_of_several_faults_in_a_finding_the_last_told_is_the_circumstance() -> None:
+    """Labels are the schedule's own (``kill_tree-5``); a timeline speaks of a fault by its name."""
+    run = sample.workers_killed()
+    faults = tuple(replace(fault, label=f"{fault.name.replace(' ', '_')}-{k}") for k, fault in enumerate(run.faults))
+    rows = tuple(
+        replace(run.findings[0].timeline[0], what=what) for what in ("kill slot (worker-1)", "kill tree (all)")
+    )
+    run = replace(run, faults=faults, findings=(replace(run.findings[0], timeline=rows),))
+    assert outcome(replace(sample.rq_part(), scenarios=(run,))).endswith("when a worker tree was killed")

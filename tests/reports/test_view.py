@@ -4,6 +4,8 @@ from dataclasses import replace
 import pytest
 
 from reports import view
+from reports.evaluate import evaluate_all
+from reports.objectives import parse_objectives
 from reports.order import leading_finding, leading_part, runs_in_order
 from reports.run_record import Metric, ObjectiveResult, Percentile, Share
 from reports.verdict import Verdict
@@ -36,7 +38,7 @@ def test_the_five_tiles_show_the_worst_with_limit_n_and_place() -> None:
     assert (p95.figures[0].number, p95.lines) == ("1.20 s", ("limit 3 s · n 612", "redis disconnects"))
     assert (recovery.verdict, recovery.figures[0].number) == (Verdict.FAIL, "> 15.1 s")
     assert availability.verdict is Verdict.NOT_JUDGED
-    assert availability.lines == ("limit 99.95 % calm (outside faults)", "n 2,514, needs 6,000")
+    assert availability.lines == ("limit 99.95 % calm (outside faults)", "n 2,514, needs 6,000, all scenarios")
 
 
 def test_unfinished_jobs_stand_beside_the_lost_and_not_among_them() -> None:
@@ -128,3 +130,16 @@ def test_an_anchor_is_safe_whatever_the_name() -> None:
 def test_a_policys_metric_of_its_own_is_read_from_the_part() -> None:
     part = replace(sample.rq_part(), metrics=(Metric(name="availability_raw", value=0.5, unit="ratio", n=9),))
     assert view.tiles(part)[4].figures[0] == view.Figure("50", "% raw")
+
+
+def test_a_tile_shows_limit_and_verdict_of_the_same_objective() -> None:
+    """A scenario's availability was judged while the policy's was short of samples: the tile is about the former."""
+    (result,) = evaluate_all(
+        parse_objectives(["availability > 99%"], "x"),
+        [Metric(name="availability", value=1.0, unit="ratio", n=556)],
+        9.0,
+    )
+    part = sample.rq_part()
+    steady = replace(part.scenarios[0], objectives=(*part.scenarios[0].objectives, result))
+    tile = view.tiles(replace(part, scenarios=(steady, *part.scenarios[1:])))[4]
+    assert (tile.verdict, tile.lines) == (Verdict.PASS, ("limit 99 % calm (outside faults)", "n 556, steady"))

@@ -58,6 +58,14 @@ class Progress:
     lag_p99_ms: float
     lag_max_ms: float
 
+    def __str__(self) -> str:
+        """One line for a log."""
+        return (
+            f"{self.issued} arrivals: {self.acked} acked, {self.rejected} rejected, {self.unknown} unknown,"
+            f" {self.unsent} unsent, {self.pending} pending; sent late by {self.lag_p50_ms:.1f} ms (p50),"
+            f" {self.lag_p99_ms:.1f} ms (p99), {self.lag_max_ms:.1f} ms (most)"
+        )
+
     @property
     def pending(self) -> int:
         """Sent, and without an answer yet."""

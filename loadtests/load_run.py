@@ -14,7 +14,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from typing import Final, Literal, Protocol
 
 from stormproof_target import JobSpec
@@ -133,10 +132,7 @@ class LoadRun:
     def _run(self) -> Verdict:
         load = self.wanted.plan()
         self._out.mkdir(parents=True, exist_ok=True)
-        with (
-            TemporaryDirectory(prefix="stormproof-") as folder,  # a socket's path must be short
-            RunnerProcess(self._argv(Path(folder) / "producer"), self._out / "serve-load.log") as runner,
-        ):
+        with RunnerProcess(self._argv(), self._out / "serve-load.log") as runner:
             ready = self._ready(runner)
             tail = LedgerTail(ready.ledger)
             issued = self._load(runner, ready, load, tail)
@@ -144,17 +140,10 @@ class LoadRun:
             runner.load_ended(issued)
             return self._verdict(runner, tail)
 
-    def _argv(self, socket: Path) -> list[str]:
+    def _argv(self) -> list[str]:
         wanted = self.wanted
-        options = {
-            "socket": socket,
-            "target": wanted.target,
-            "fault": wanted.fault,
-            "for": wanted.for_s,
-            "out": self._out,
-        }
-        parts = (part for key, value in options.items() for part in (f"--{key}", str(value)))
-        return [*self._program, "serve-load", *parts]
+        options = {"target": wanted.target, "fault": wanted.fault, "for": wanted.for_s, "out": self._out}
+        return [*self._program, "serve-load", *(f"--{key}={value}" for key, value in options.items())]
 
     def _ready(self, runner: RunnerProcess) -> Ready:
         LOG.info("starting environment, producers and workers of target %s", self.wanted.target)
@@ -191,7 +180,7 @@ class LoadRun:
                 self._observe(tail)
                 waited_s += POLL_S
         progress = generator.progress()
-        LOG.info("%s", progress)
+        LOG.info("load ended: %s", progress)
         return progress.issued
 
     def _verdict(self, runner: RunnerProcess, tail: LedgerTail) -> Verdict:

@@ -9,6 +9,7 @@ The load is an open model: the plan says when jobs arrive, and users only carry 
 # Locust's events and decorators have no types:
 # mypy: disable-error-code="no-untyped-call,untyped-decorator"
 
+import gc
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -23,10 +24,10 @@ from locust.web import WebUI
 
 from loadtests.arrivals import PROFILES
 from loadtests.load_run import JUDGE_S, LOG, LoadRun, Wanted
+from scenarios.commands.serve_load import choices as faults
 
 USERS: Final = 4
 STORMPROOF: Final = (str(Path(sys.executable).with_name("stormproof")),)
-FAULTS: Final = ("none", "kill")
 COLUMNS: Final = {"arrivals": "Arrivals", "target": "Target", "fault": "Fault", "phase": "Phase", "verdict": "Verdict"}
 
 
@@ -98,7 +99,7 @@ def add_options(parser: ArgumentParser, **_: object) -> None:
     parser.set_defaults(web_host="127.0.0.1")
     parser.add_argument("--arrivals", choices=list(PROFILES), default="sustained", help="when jobs arrive")
     parser.add_argument("--target", default="reference", help="the queue: reference, rq, or an adapter's path")
-    parser.add_argument("--fault", choices=list(FAULTS), default="none", help="what breaks meanwhile")
+    parser.add_argument("--fault", choices=list(faults(1)), default="none", help="what breaks meanwhile")
     parser.add_argument("--duration", type=float, default=10.0, help="seconds of load")
     parser.add_argument("--out", default="out/locust", include_in_web_ui=False, help="folder of ledgers and reports")
 
@@ -109,6 +110,8 @@ def prepare(environment: Environment, runner: object, web_ui: WebUI | None, **_:
     if not isinstance(runner, LocalRunner):
         LOG.error("Locust's distributed mode is not supported: the runner judges the load of one process")
         sys.exit(2)
+    gc.collect()
+    gc.freeze()  # looking through all that was imported again stalls a burst for 200 ms
     environment.events.test_start.add_listener(SESSION.start)
     environment.events.test_stopping.add_listener(SESSION.stopping)
     environment.events.quitting.add_listener(SESSION.quitting)
@@ -133,19 +136,23 @@ def _add_verdict_tab(web_ui: WebUI) -> None:
 
 
 class PlannedUser(User):
-    """Takes one arrival after another, and sends each when it is due."""
+    """Carries out the plan, together with the others."""
 
     host = "stormproof"  # Locust asks for one, though what is loaded is the target
     wait_time = constant(0)
 
     @task
-    def arrival(self) -> None:
-        """Send the next one; when there is none any more, stay until Locust ends the run."""
+    def arrivals(self) -> None:
+        """Send one after the other, all in one task, since Locust's work between two tasks would slow a burst down.
+
+        When there is none any more, stay until Locust ends the run.
+        """
         run = SESSION.last
         if run is None:
             raise StopUser
-        if not run.send_next():
-            run.wait(JUDGE_S)
+        while run.send_next():
+            pass
+        run.wait(JUDGE_S)
 
 
 class UntilJudged(LoadTestShape):

@@ -1,6 +1,6 @@
 """The runner as a process of its own, which owns environment, faults and verdict while somebody else sends the load.
 
-    we spawn    stormproof serve-load --socket PATH --target T --fault F --for S --out DIR
+    we spawn    stormproof serve-load --target T --fault F --for S --out DIR
     it prints   {"ready": true, "producers": [SOCKET, ...], "ledger": DIR, "t0_ns": N}     the load may begin
     we write    {"load_ended": true, "planned": N}                                         or close its stdin
     it prints   {"verdict": "pass", "exit_code": 0, "report": FILE}                        and exits with that code

@@ -19,7 +19,7 @@ import pytest
 
 from tests.loadtests.conftest import REPOSITORY
 
-TARGET = "rq"
+TARGET = "reference"
 LONG_S = 120.0
 
 
@@ -83,19 +83,25 @@ def web_ui(out: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 
 
 @pytest.mark.load
-def test_headless_the_exit_code_is_the_verdict_s_and_the_ledger_has_the_plan(tmp_path: Path) -> None:
-    done = headless(tmp_path / "out", "--target", TARGET, "--duration", "4")
+@pytest.mark.parametrize(
+    ("target", "codes"), [("reference", {0, 3}), (str(REPOSITORY / "tests" / "planted" / "accept_and_drop.py"), {1})]
+)
+def test_headless_the_exit_code_is_the_verdict_s_and_the_ledger_has_the_plan(
+    tmp_path: Path, target: str, codes: set[int]
+) -> None:
+    """A queue that drops jobs fails; the reference passes, or is inconclusive on a host that has no time for it."""
+    done = headless(tmp_path / "out", "--target", target, "--duration", "4")
     said = re.search(r"verdict: ([a-z ]+) \(exit code (\d+)\)", done.stderr)
     assert said, done.stderr
     assert done.returncode == int(said[2])
-    assert done.returncode in {0, 1, 3}
-    planned = re.search(r"load: (\d+) arrivals in 4 s", done.stderr)
-    assert planned, done.stderr
+    assert done.returncode in codes, done.stderr
     events = invoked(tmp_path / "out")
-    assert len(events) == int(planned[1])
-    assert spacing_ns(events) == {4_000_000_000 // len(events): len(events) - 1}
-    for row in ("enqueue", r"job \(end to end\)"):
-        assert re.search(rf"{row} +{len(events)} +0\(0\.00%\)", done.stdout), done.stdout
+    assert len(events) == 400
+    assert spacing_ns(events) == {10_000_000: 399}
+    assert re.search(r"enqueue +400 +0\(0\.00%\)", done.stderr), done.stderr
+    ended = re.search(r"job \(end to end\) +(\d+) +0\(0\.00%\)", done.stderr)
+    assert ended, done.stderr
+    assert int(ended[1]) == 400 or target != "reference"
 
 
 @pytest.mark.load
@@ -136,9 +142,8 @@ def test_what_can_t_be_run_ends_with_exit_code_2_and_says_why(
     assert told in done.stderr
 
 
-@pytest.mark.parametrize("role", ["--master", "--worker"])
-def test_distributed_mode_is_refused(tmp_path: Path, role: str) -> None:
-    done = headless(tmp_path / "out", role)
+def test_distributed_mode_is_refused(tmp_path: Path) -> None:
+    done = headless(tmp_path / "out", "--master", "--master-bind-port", str(free_port()))
     assert done.returncode == 2, done.stderr
     assert "distributed mode is not supported" in done.stderr
 

@@ -7,7 +7,7 @@ from itertools import islice, pairwise
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadtests.arrivals import (
@@ -24,6 +24,7 @@ from loadtests.arrivals import (
     soak,
 )
 
+unhurried = settings(deadline=None)  # the machine may be busy
 MIXES = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 60), min_size=1).filter(
     lambda jobs: any(jobs.values())
 )
@@ -38,6 +39,7 @@ def profiles(draw: st.DrawFn) -> Arrivals[str]:
     return kind(count=draw(COUNTS), for_s=draw(SECONDS), jobs=draw(MIXES))
 
 
+@unhurried
 @given(profiles(), SEEDS)
 def test_exactly_the_promised_number_arrives_in_order_within_the_time(load: Arrivals[str], seed: int) -> None:
     times_s = [arrival.at_s for arrival in load.plan(Random(seed))]
@@ -47,11 +49,13 @@ def test_exactly_the_promised_number_arrives_in_order_within_the_time(load: Arri
     assert times_s[-1] <= load.for_s
 
 
+@unhurried
 @given(profiles(), SEEDS)
 def test_the_same_seed_gives_the_same_plan(load: Arrivals[str], seed: int) -> None:
     assert list(load.plan(Random(seed))) == list(load.plan(Random(seed)))
 
 
+@unhurried
 @given(profiles(), SEEDS)
 def test_every_kind_comes_in_proportion_to_its_weight(load: Arrivals[str], seed: int) -> None:
     found = Counter(arrival.job for arrival in load.plan(Random(seed)))
@@ -66,6 +70,7 @@ def test_every_kind_comes_in_proportion_to_its_weight(load: Arrivals[str], seed:
         assert abs(found[job] - exact) <= slack
 
 
+@unhurried
 @given(SEEDS)
 def test_proportions_hold_at_every_moment_of_a_long_run(seed: int) -> None:
     jobs = {"common": 9_997, "rare": 3}  # more than one block holds
@@ -81,6 +86,7 @@ def test_kinds_are_shuffled() -> None:
     assert len({tuple(jobs[at : at + 4]) for at in range(0, len(jobs), 4)}) > 6
 
 
+@unhurried
 @given(st.floats(0, 1), COUNTS, SEEDS)
 def test_the_asked_share_of_jobs_is_delayed(share: float, count: int, seed: int) -> None:
     load = Constant(count=count, for_s=1, jobs={"a": 1}, delayed=Delayed(share, 2.5))
@@ -95,6 +101,7 @@ def test_delays_do_not_move_the_arrivals() -> None:
     assert [arrival.at_s for arrival in delayed] == plain
 
 
+@unhurried
 @given(profiles(), st.floats(0.01, 100), SEEDS)
 def test_stretching_keeps_the_jobs_and_scales_the_times(load: Arrivals[str], factor: float, seed: int) -> None:
     longer = load.stretched(factor)
@@ -104,6 +111,7 @@ def test_stretching_keeps_the_jobs_and_scales_the_times(load: Arrivals[str], fac
         assert math.isclose(after.at_s, before.at_s * factor, rel_tol=1e-9, abs_tol=1e-12)
 
 
+@unhurried
 @given(profiles(), st.floats(0.5, 1000), st.floats(0.1, 1000))
 def test_a_slowed_load_keeps_to_rate_and_length_and_leaves_out_no_more_than_it_must(
     load: Arrivals[str], rate_s: float, for_s_max: float

@@ -20,6 +20,7 @@ from chaos.procfs import CAMPAIGN_VARIABLE, HARNESS_VARIABLE, is_alive, processe
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 RUNTIME_PREFIX: Final = "stormproof-"
+SESSIONS: Final = "sessions"  # in the runtime folder: what the guardian knows, for when it is killed as well
 LOG_TAIL_LINES: Final = 8
 
 
@@ -33,7 +34,6 @@ class Campaign:
         """Nothing is started before it is entered."""
         self.id = id
         self.ports = ports if ports is not None else Ports()
-        self.sessions: set[int] = set()
 
     def __enter__(self) -> Self:
         """Start the guardian."""
@@ -44,6 +44,7 @@ class Campaign:
             )
         self._harness = f"{os.getpid()}-{pid_start()}"
         self.runtime = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{self._harness}-"))
+        (self.runtime / SESSIONS).write_text(f"{_boot()}\n")
         reading_end, self._pipe = os.pipe2(os.O_CLOEXEC)
         unmarked = {key: value for key, value in os.environ.items() if key != CAMPAIGN_VARIABLE}
         self._guardian = subprocess.Popen(
@@ -98,7 +99,8 @@ class Campaign:
         return child
 
     def _watch(self, pid: int) -> None:
-        self.sessions.add(pid)
+        with (self.runtime / SESSIONS).open("a") as file:
+            file.write(f"{pid}\n")
         try:
             os.write(self._pipe, b"watch %d\n" % pid)
         except BrokenPipeError:
@@ -122,23 +124,50 @@ def reap() -> list[str]:
 
     Only a killed harness *and* a killed guardian leave something. A campaign whose harness lives is not touched.
     """
-    orphaned: dict[str, str] = {}
+    folders = {folder: _harness_of(folder) for folder in Path(tempfile.gettempdir()).glob(f"{RUNTIME_PREFIX}*-*-*")}
+    orphaned: dict[str, set[int]] = {}
+    for folder, harness in folders.items():
+        if _is_mine(folder) and not _lives(harness):
+            orphaned[harness] = _sessions(folder)
     for pid in processes():
-        found = variables(pid)
-        if CAMPAIGN_VARIABLE in found and not _lives(found.get(HARNESS_VARIABLE, "")):
-            orphaned[found[CAMPAIGN_VARIABLE]] = found.get(HARNESS_VARIABLE, "an unknown process")
+        harness = variables(pid).get(HARNESS_VARIABLE, "")
+        if harness and not _lives(harness):
+            orphaned.setdefault(harness, set())
     said = []
-    for campaign, harness in orphaned.items():
-        count = end_all([f"{CAMPAIGN_VARIABLE}={campaign}"])
-        said.append(f"campaign {campaign} (its harness was {harness}): {count} processes ended")
-    for folder in Path(tempfile.gettempdir()).glob(f"{RUNTIME_PREFIX}*-*-*"):
-        if folder.is_dir() and folder.stat().st_uid == os.getuid() and not _lives(folder.name[len(RUNTIME_PREFIX) :]):
+    for harness, sessions in orphaned.items():
+        count = end_all([f"{HARNESS_VARIABLE}={harness}"], sessions)
+        said.append(f"harness {harness.partition('-')[0]} is gone: {count} of its processes ended")
+    for folder, harness in folders.items():
+        if harness in orphaned:
             shutil.rmtree(folder, ignore_errors=True)
-            said.append(f"folder {folder} removed")
     return said
 
 
+def _harness_of(folder: Path) -> str:
+    return folder.name.removeprefix(RUNTIME_PREFIX).rpartition("-")[0]
+
+
+def _sessions(folder: Path) -> set[int]:
+    """Of this boot only: a pid of an earlier one is somebody else's by now."""
+    try:
+        boot, *lines = (folder / SESSIONS).read_text().splitlines()
+        return {int(line) for line in lines} if boot == _boot() else set()
+    except (OSError, ValueError):
+        return set()
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def _is_mine(folder: Path) -> bool:
+    try:
+        return folder.stat().st_uid == os.getuid()
+    except FileNotFoundError:
+        return False
+
+
 def _lives(harness: str) -> bool:
-    """``PID-START`` and perhaps more behind it."""
-    match = re.match(r"(\d+)-(\d+)", harness)
+    """``PID-START``."""
+    match = re.fullmatch(r"(\d+)-(\d+)", harness)
     return match is not None and is_alive(int(match[1]), int(match[2]))

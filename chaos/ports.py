@@ -9,6 +9,7 @@ import os
 import re
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -16,14 +17,15 @@ from chaos.errors import HarnessError
 
 RANGE_VARIABLE: Final = "STORMPROOF_PORTS"
 PORT_MAX: Final = 65_535
-RANGE: Final = range(21000, 24000)
+RANGE: Final = range(21_000, 24_000)
+PORTS_MIN: Final = 500
 
 
 class Ports:
     """Hands out ports that nobody listens on and no other harness has. Thread-confined; closing releases all."""
 
     def __init__(self, candidates: Sequence[int] | None = None) -> None:
-        """``candidates``: where to look; without it ``STORMPROOF_PORTS`` (``FIRST-LAST``), or 21000 to 23999."""
+        """``candidates``: where to look; without it ``STORMPROOF_PORTS`` (``FIRST-LAST``), or ``default_range``."""
         self.candidates = candidates if candidates is not None else _from_environment()
         self._next = os.getpid() * 37 % max(1, len(self.candidates))  # neighbours in time start far apart
         self._locks: dict[int, socket.socket] = {}
@@ -75,10 +77,18 @@ class Ports:
             self.give_back(port)
 
 
+def default_range(ephemeral_first: int, ephemeral_last: int) -> range:
+    """21000 to 23999, or where these are ephemeral what lies above or below; all the same if there is nothing."""
+    if ephemeral_first > RANGE[-1] or ephemeral_last < RANGE[0]:
+        return RANGE
+    above, below = range(ephemeral_last + 1, PORT_MAX + 1), range(10_000, ephemeral_first)
+    return next((each for each in (below, above) if len(each) >= PORTS_MIN), RANGE)
+
+
 def _from_environment() -> Sequence[int]:
     text = os.environ.get(RANGE_VARIABLE)
     if text is None:
-        return RANGE
+        return default_range(*map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()))
     match = re.fullmatch(r"(\d+)-(\d+)", text)
     if match is None or not 1 <= int(match[1]) <= int(match[2]) <= PORT_MAX:
         raise HarnessError(f"{RANGE_VARIABLE}={text}: FIRST-LAST is needed, two ports from 1 to {PORT_MAX}")

@@ -44,7 +44,7 @@ class Program:
         self.held = threading.Lock()
         self.lives = 0
         self._child: subprocess.Popen[bytes] | None = None
-        self._sessions: set[int] = set()
+        self.sessions: set[int] = set()  # of all its lives: the pids of its first processes
         self._stopping = False
         self._spawn_lock = threading.Lock()
 
@@ -86,7 +86,7 @@ class Program:
             found = process(child.pid)
             start = found.start if found is not None else 0
             self._child = child
-            self._sessions.add(child.pid)
+            self.sessions.add(child.pid)
             self.lives += 1
         self.tell("spawned", worker=self.name, pid=child.pid, pid_start=start, life=self.lives)
         self.watch.add(Watched(self.name, child.pid, start, seen_ns, child))
@@ -104,7 +104,7 @@ class Program:
     def tree(self) -> Sequence[int]:
         """Pids of the program and everything below it, its first process first, orphans of former lives included."""
         marks = (f"{ENVIRONMENT_VARIABLE}={self.mark}", f"{WORKER_VARIABLE}={self.name}")
-        mine = [each.pid for each in belonging(marks, self._sessions)]
+        mine = [each.pid for each in belonging(marks, self.sessions)]
         return sorted(mine, key=lambda pid: (pid != self.pid, pid))
 
     def signal(self, pids: Sequence[int], name: str) -> None:

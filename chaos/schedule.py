@@ -63,11 +63,12 @@ class ScheduleDriver:
         self._stopping = threading.Event()
         self.order = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="schedule", daemon=True)
-        self._begin_ns = 0
+        self._begin_ns = self._started_before = 0
 
     def start(self, begin_ns: int | None = None) -> None:
         """The load's time zero is ``begin_ns`` (monotonic; None: now)."""
         self._begin_ns = time.monotonic_ns() if begin_ns is None else begin_ns
+        self._started_before = self.env.view.first_started  # a warm-up's jobs are not the plan's
         self._thread.start()
 
     def stop(self) -> Sequence[FaultResult]:
@@ -123,7 +124,7 @@ class ScheduleDriver:
     def _is_due(self, trigger: Trigger) -> bool:
         if isinstance(trigger, At):
             return time.monotonic_ns() - self._begin_ns >= trigger.s * 1e9
-        return self.env.view.first_started >= trigger.share * self.jobs
+        return self.env.view.first_started - self._started_before >= trigger.share * self.jobs
 
 
 class _Flight:

@@ -11,10 +11,13 @@ A link of its own a client: what is done to a link, or seen on it, is that clien
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
+
+from chaos.binaries import Binary
+from chaos.campaign import Campaign
 
 Durability = Literal["always", "everysec", "no"]
 """Redis' ``appendfsync``: what of the acknowledged writes is declared to outlive a crash of the machine."""
@@ -107,6 +110,23 @@ class Store(Protocol):
 
     def client_list(self) -> list[dict[str, str]]:
         """CLIENT LIST over the direct link; empty when it does not answer."""
+
+
+class OwnStore(Store, Protocol):
+    """A store that an environment starts and ends: the binary of this machine, or a container."""
+
+    port: int  # of loopback
+    binary: Binary
+
+    def check(self) -> None:
+        """Raise ``HarnessError`` if it is down and nobody asked for that."""
+
+    def close(self) -> None:
+        """End it for good; idempotent."""
+
+
+MakeStore = Callable[[Campaign, Path, int, Durability], OwnStore]
+"""(campaign, the scenario's folder, port, durability): a store that is not started yet."""
 
 
 class View(Protocol):

@@ -11,11 +11,10 @@ from typing import Any, Final, Self
 
 from stormproof_target.ledger import INTACT_SUFFIX, Ledger, LedgerError
 
-from chaos.binaries import find_redis
 from chaos.campaign import Campaign
 from chaos.canary import Canary
-from chaos.environment import Durability
-from chaos.environment.redis_server import RedisServer
+from chaos.environment import Durability, MakeStore, OwnStore
+from chaos.environment.redis_server import native_redis
 from chaos.errors import HarnessError
 from chaos.guardian import end_all
 from chaos.processes import Program, make_intact
@@ -44,11 +43,12 @@ class NativeEnvironment:
         toxiproxy: ToxiproxyServer,
         worker_names: Sequence[str],
         durability: Durability = "always",
+        make_store: MakeStore = native_redis,
     ) -> None:
         """``directory`` gets ``ledger/``, ``logs/`` and ``redis/``. Nothing is started before it is entered."""
         self.directory, self.campaign, self.toxiproxy = directory, campaign, toxiproxy
         self.clients = (PRODUCER, *worker_names)
-        self.durability = durability
+        self.durability, self.make_store = durability, make_store
         self.mark = f"{campaign.id}.{next(_numbers)}"
         self.links: dict[str, ProxyLink] = {}
         self.workers: dict[str, Program] = {}
@@ -177,19 +177,12 @@ class NativeEnvironment:
         except LedgerError as error:
             raise HarnessError(f"no ledger can be kept: {error}") from error
 
-    def _start_store(self, undo: contextlib.ExitStack) -> RedisServer:
+    def _start_store(self, undo: contextlib.ExitStack) -> OwnStore:
         ports = self.campaign.ports
         port = ports.take()
         undo.callback(ports.give_back, port)
-        store = RedisServer(
-            self.campaign,
-            find_redis(),
-            self.directory / "redis",
-            port,
-            self.durability,
-            self.directory / "logs" / "redis.log",
-        )
-        undo.callback(store.kill)
+        store = self.make_store(self.campaign, self.directory, port, self.durability)
+        undo.callback(store.close)
         store.start()
         return store
 
@@ -198,7 +191,9 @@ class NativeEnvironment:
             link.remove()
 
     def _end_processes(self) -> None:
-        end_all([f"{ENVIRONMENT_VARIABLE}={self.mark}"], {program.pid for program in self._programs()})
+        end_all(
+            [f"{ENVIRONMENT_VARIABLE}={self.mark}"], {pid for program in self._programs() for pid in program.sessions}
+        )
 
     def _pids(self) -> dict[str, set[int]]:
         found = {name: {worker.pid} for name, worker in self.workers.items()}

@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from chaos.binaries import Binary
+from chaos.binaries import Binary, find_redis
 from chaos.campaign import Campaign, log_tail
 from chaos.environment import Durability
 from chaos.errors import HarnessError
@@ -62,6 +62,10 @@ class RedisServer:
             self._child.kill()
             self._child.wait()
 
+    def close(self) -> None:
+        """End it for good; its data stay in its folder."""
+        self.kill()
+
     @property
     def alive(self) -> bool:
         """Whether its process exists."""
@@ -74,12 +78,7 @@ class RedisServer:
 
     def client_list(self) -> list[dict[str, str]]:
         """CLIENT LIST; empty when it does not answer."""
-        try:
-            with connect(self.port) as client:
-                found: list[dict[str, str]] = client.client_list()
-                return found
-        except RedisError:
-            return []
+        return clients(self.port)
 
     def check(self) -> None:
         """Raise ``HarnessError`` if it is down and nobody asked for that."""
@@ -116,6 +115,21 @@ class RedisServer:
             f"{self.binary.path} on port {self.port} {what}; the end of {self.log}:\n{log_tail(self.log)}\n"
             "  Look there for the reason (a full disk, a port that was taken meanwhile, too little memory), run again"
         )
+
+
+def native_redis(campaign: Campaign, directory: Path, port: int, durability: Durability) -> RedisServer:
+    """The one that is found on this machine, with its data and log below a scenario's ``directory``."""
+    return RedisServer(campaign, find_redis(), directory / "redis", port, durability, directory / "logs" / "redis.log")
+
+
+def clients(port: int) -> list[dict[str, str]]:
+    """CLIENT LIST of a local server; empty when it does not answer."""
+    try:
+        with connect(port) as client:
+            found: list[dict[str, str]] = client.client_list()
+            return found
+    except RedisError:
+        return []
 
 
 def connect(port: int, *, db: int = 0, timeout_s: float = 2.0) -> Redis:

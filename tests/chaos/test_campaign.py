@@ -1,19 +1,21 @@
+import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from chaos.campaign import ROOT, Campaign, reap
+from chaos.campaign import ROOT, RUNTIME_PREFIX, SESSIONS, Campaign, reap
 from chaos.errors import HarnessError
 from chaos.procfs import CAMPAIGN_VARIABLE, belonging, process, processes, variables
 
 from .conftest import KIT, wait_for
 
 HARNESS = """
-import sys, time
+import json, sys, time
 from pathlib import Path
 sys.path[:0] = {path!r}
 from chaos.binaries import find_toxiproxy
@@ -28,8 +30,10 @@ with (
     ToxiproxyServer(campaign, find_toxiproxy(), folder / "toxiproxy.log") as toxiproxy,
     NativeEnvironment(folder / "scenario", campaign, toxiproxy, ["worker-0"]) as env,
 ):
-    start_worker(env, "worker-0", STRAY="1")
-    print(campaign.runtime, env.store.port, toxiproxy.port, *(link.port for link in env.links.values()), flush=True)
+    worker = start_worker(env, "worker-0", STRAY="1", CLOBBER="1")
+    ports = [env.store.port, toxiproxy.port, *(link.port for link in env.links.values())]
+    pids = [env.store.pid, toxiproxy.pid, *worker.tree()]
+    print(json.dumps([str(campaign.runtime), ports, pids]), flush=True)
     time.sleep(600)
 """
 
@@ -42,8 +46,8 @@ class Harness:
         program = HARNESS.format(path=[str(ROOT), str(KIT)], folder=str(folder), name=name)
         self.child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
         assert self.child.stdout is not None
-        runtime, *ports = self.child.stdout.readline().split()
-        self.runtime, self.ports = Path(runtime), [int(port) for port in ports]
+        runtime, self.ports, self.pids = json.loads(self.child.stdout.readline())
+        self.runtime = Path(runtime)
         self.guardian = next(
             each.pid
             for each in processes().values()
@@ -51,8 +55,9 @@ class Harness:
         )
 
     def own(self) -> list[int]:
-        """Living processes of its campaign, and strays that were started below them."""
-        return [each.pid for each in belonging([f"{CAMPAIGN_VARIABLE}={self.name}"])]
+        """Living processes of its campaign; that its worker overwrote its environment does not hide it."""
+        marked = {each.pid for each in belonging([f"{CAMPAIGN_VARIABLE}={self.name}"])}
+        return [pid for pid in marked.union(self.pids) if (now := process(pid)) is not None and now.state not in "ZX"]
 
 
 def listening(port: int) -> bool:
@@ -67,8 +72,7 @@ def listening(port: int) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda each: each.name)
 def test_a_harness_that_is_ended_in_mid_scenario_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     harness = Harness(tmp_path, f"ended-{os.getpid()}-{number.name}")
-    before = harness.own()
-    assert len(before) >= 4  # Redis, Toxiproxy, the worker, its stray
+    assert len(harness.own()) >= 4  # Redis, Toxiproxy, the worker, its stray
     assert all(listening(port) for port in harness.ports)
 
     harness.child.send_signal(number)
@@ -76,7 +80,6 @@ def test_a_harness_that_is_ended_in_mid_scenario_leaves_nothing(tmp_path: Path, 
     wait_for(lambda: not harness.runtime.exists())  # the guardian's last act
 
     assert harness.own() == []
-    assert [pid for pid in before if (now := process(pid)) is not None and now.state not in "ZX"] == []
     assert not any(listening(port) for port in harness.ports)
 
 
@@ -104,9 +107,20 @@ def test_reaping_ends_what_a_killed_harness_and_a_killed_guardian_left_and_nothi
 
     assert harness.own() == []
     assert not harness.runtime.exists()
-    assert any(harness.name in line for line in said)
+    assert any(f"harness {harness.child.pid} is gone" in line for line in said)
     assert living.poll() is None
     assert campaign.runtime.is_dir()
+
+
+def test_reaping_takes_no_process_for_ours_by_the_pids_of_an_earlier_boot() -> None:
+    bystander = subprocess.Popen(["/bin/sleep", "600"], env={}, start_new_session=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}1-1-"))
+    (folder / SESSIONS).write_text(f"another-boot\n{bystander.pid}\n")
+    reap()
+    assert bystander.poll() is None
+    assert not folder.exists()
+    bystander.kill()
+    bystander.wait()
 
 
 def test_leaving_a_campaign_ends_what_it_spawned_even_by_an_error(tmp_path: Path) -> None:

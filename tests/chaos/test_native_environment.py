@@ -16,7 +16,7 @@ from chaos.environment.native import NativeEnvironment
 from chaos.errors import HarnessError
 from chaos.ports import Ports
 from chaos.processes import RESTART_AFTER_S, Program
-from chaos.procfs import ENVIRONMENT_VARIABLE, belonging, process
+from chaos.procfs import ENVIRONMENT_VARIABLE, belonging, process, variables
 from chaos.proxy.toxiproxy import ToxiproxyServer
 
 from .conftest import KIT, events, start_worker, wait_for
@@ -125,6 +125,20 @@ def test_leaving_ends_every_process_of_this_environment_and_frees_its_ports_and_
     assert not second.store.alive
     env.check()
     assert env.links["worker-0"].probe() is not None
+
+
+def test_leaving_ends_orphans_of_former_lives_that_overwrote_their_environment(
+    campaign: Campaign, toxiproxy: ToxiproxyServer, tmp_path: Path
+) -> None:
+    with NativeEnvironment(tmp_path / "scenario", campaign, toxiproxy, ["worker-0"]) as env:
+        worker = start_worker(env, "worker-0", SLEEP_MS="60000", CLOBBER="1")
+        orphan = env.view.open_runs("worker-0")[0].pid
+        worker.signal([worker.pid], "KILL")
+        wait_for(lambda: worker.lives == 2)
+        assert ENVIRONMENT_VARIABLE not in variables(orphan)
+        assert orphan in worker.tree()
+    now = process(orphan)
+    assert now is None or now.state in "ZX"
 
 
 def test_a_ledger_on_a_full_disk_is_the_harness_s_failure(env: NativeEnvironment) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import pytest
 
 from chaos.errors import HarnessError
-from chaos.ports import RANGE_VARIABLE, Ports
+from chaos.ports import RANGE_VARIABLE, Ports, default_range
 
 
 @pytest.fixture
@@ -56,6 +56,20 @@ def test_a_range_that_is_none_is_refused(text: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv(RANGE_VARIABLE, text)
     with pytest.raises(HarnessError, match=RANGE_VARIABLE):
         Ports()
+
+
+@pytest.mark.parametrize(
+    ("ephemeral", "chosen"),
+    [
+        ((32768, 60999), range(21_000, 24_000)),
+        ((1024, 20_000), range(21_000, 24_000)),
+        ((15_000, 65_535), range(10_000, 15_000)),
+        ((1024, 60_999), range(61_000, 65_536)),
+        ((1024, 65_535), range(21_000, 24_000)),
+    ],
+)
+def test_the_range_keeps_clear_of_ephemeral_ports_where_it_can(ephemeral: tuple[int, int], chosen: range) -> None:
+    assert default_range(*ephemeral) == chosen
 
 
 def test_the_range_can_be_named(four: range, monkeypatch: pytest.MonkeyPatch) -> None:

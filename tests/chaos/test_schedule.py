@@ -157,6 +157,18 @@ def test_a_step_of_progress_triggers_when_it_is_reached_not_before(ground: Groun
     assert driver.waiting == ["no_op-2"]
 
 
+def test_jobs_of_a_warm_up_are_no_progress_of_the_load(ground: Ground, drive: Drive) -> None:
+    fault = Noop()
+    ground.first_started = 60
+    driver = drive(fault.on(started=0.5))
+    driver.start()
+    ground.first_started = 109
+    time.sleep(0.05)
+    assert fault.steps == []
+    ground.first_started = 110
+    wait_for(lambda: fault.steps)
+
+
 def test_times_count_from_the_load_s_start(drive: Drive) -> None:
     past, future = Noop(), Noop()
     driver = drive(past.at(s=5), future.at(s=1000))

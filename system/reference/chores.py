@@ -9,10 +9,10 @@ from random import Random
 from typing import Final
 
 from .keys import iso
-from .link import Reply
 from .mirror import worker_commands
 from .plan import Plan
-from .scripts import Command, Scripts
+from .resp import Command, Reply
+from .scripts import Scripts
 
 JOBS_MAX: Final = 200  # one sweep or promotion handles at most so many, to keep Redis responsive
 PROMOTE_S: Final = 0.25

@@ -2,23 +2,18 @@
 # ruff: noqa: T201  # it prints: that is what it is for
 
 import argparse
-import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from redis.exceptions import RedisError
-
-from .connection import connect
-from .errors import EnqueueError, Rejected, SettingsError
-from .inspection import dead_letters, find_dead, info, queue_names
+from .errors import EnqueueError, Rejected, SettingsError, UnreachableError
 from .keys import QUEUE_PATTERN
 from .options import add_settings, read_settings
-from .producer import Queue
+from .plan import Plan
+from .resp import parse_url
 from .scripts import load
 
 URL_VARIABLE: Final = "STORMQ_REDIS_URL"
@@ -42,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EnqueueError as error:
         print(f"stormq: unknown whether it was stored (again with the same --job-id is safe): {error}", file=sys.stderr)
         return 3
-    except (RedisError, OSError) as error:
+    except (UnreachableError, OSError) as error:
         print(f"stormq: {error}", file=sys.stderr)
         return 4
     except KeyboardInterrupt:
@@ -67,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_settings(worker)
 
-    enqueue = _verb(verbs, "enqueue", _enqueue, "store one job")
+    enqueue = _verb(verbs, "enqueue", _command("enqueue"), "store one job")
     enqueue.add_argument("queue", metavar="QUEUE")
     enqueue.add_argument("func", metavar="FUNCTION", help="dotted name that a worker can import")
     enqueue.add_argument("args", nargs="*", metavar="ARG", help="JSON each, else taken as text")
@@ -80,15 +75,15 @@ def _parser() -> argparse.ArgumentParser:
     enqueue.add_argument("--result-ttl-s", type=int, metavar="SECONDS", help="in place of the worker's setting")
     add_settings(enqueue, ("window_s", "enqueue_timeout_s"))
 
-    shown = _verb(verbs, "info", _info, "count jobs by state")
+    shown = _verb(verbs, "info", _command("show_info"), "count jobs by state")
     shown.add_argument("queues", nargs="*", metavar="QUEUE", help="default: every queue")
 
     dead = verbs.add_parser("dead", help="look at dead letters", description="Look at dead letters.")
     letters = dead.add_subparsers(dest="dead_verb", required=True, metavar="COMMAND")
-    listed = _verb(letters, "list", _dead_list, "list dead letters, the newest first")
+    listed = _verb(letters, "list", _command("list_dead"), "list dead letters, the newest first")
     listed.add_argument("queues", nargs="*", metavar="QUEUE", help="default: every queue")
     listed.add_argument("--limit", type=int, default=50, metavar="NUMBER", help="at most so many a queue (default: 50)")
-    one = _verb(letters, "show", _dead_show, "show one dead letter with its traces")
+    one = _verb(letters, "show", _command("show_dead"), "show one dead letter with its traces")
     one.add_argument("job_id", metavar="ID")
     return parser
 
@@ -109,11 +104,11 @@ def _verb(
 
 
 def _worker(arguments: argparse.Namespace) -> int:
-    from .plan import Plan
     from .supervisor import Supervisor, worker_name
 
     settings = read_settings(arguments)
-    load(arguments.lua)  # says now, and once, what is wrong with the folder
+    load(arguments.lua)  # what is wrong with folder or URL is said now, and once
+    parse_url(arguments.redis_url)
     bad = [queue for queue in arguments.queues if not QUEUE_PATTERN.fullmatch(queue)]
     if bad:
         raise SettingsError([f"queue {queue!r}: allowed are up to 200 of letters, digits and _ . : -" for queue in bad])
@@ -123,72 +118,13 @@ def _worker(arguments: argparse.Namespace) -> int:
     return Supervisor(Plan(arguments.redis_url, arguments.name or worker_name(), queues, overlay, settings)).run()
 
 
-def _enqueue(arguments: argparse.Namespace) -> int:
-    queue = Queue(arguments.queue, arguments.redis_url, read_settings(arguments))
-    done = queue.enqueue(
-        arguments.func,
-        *map(_argument, arguments.args),
-        job_id=arguments.job_id,
-        delay_s=arguments.delay_s,
-        timeout_s=arguments.timeout_s,
-        max_attempts=arguments.max_attempts,
-        result_ttl_s=arguments.result_ttl_s,
-    )
-    print(json.dumps(asdict(done)) if arguments.json else f"{done.job_id} {done.outcome}")
-    return 0
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    def run(arguments: argparse.Namespace) -> int:
+        from . import commands
 
+        return int(getattr(commands, name)(arguments))
 
-def _argument(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _info(arguments: argparse.Namespace) -> int:
-    redis = connect(arguments.redis_url, connections_max=1)
-    rows = info(redis, arguments.queues or queue_names(redis))
-    if arguments.json:
-        print(json.dumps([asdict(row) for row in rows]))
-        return 0
-    print(f"{'queue':<24}{'waiting':>9}{'delayed':>9}{'running':>9}{'finished':>10}{'dead':>7}  last sweep")
-    for row in rows:
-        swept = "never" if row.swept_s_ago is None else f"{row.swept_s_ago:.1f} s ago"
-        print(
-            f"{row.queue:<24}{row.waiting:>9}{row.delayed:>9}{row.running:>9}{row.finished:>10}{row.dead:>7}  {swept}"
-        )
-    return 0
-
-
-def _dead_list(arguments: argparse.Namespace) -> int:
-    redis = connect(arguments.redis_url, connections_max=1)
-    queues = arguments.queues or queue_names(redis)
-    letters = [letter for queue in queues for letter in dead_letters(redis, queue, max(1, arguments.limit))]
-    if arguments.json:
-        print(json.dumps([asdict(letter) for letter in letters]))
-        return 0
-    for letter in letters:
-        counts = f"attempts {letter.attempts}, crashes {letter.crashes}, stalls {letter.stalls}"
-        print(f"{letter.died_at}  {letter.queue}  {letter.job_id}  {letter.reason}  ({counts})")
-    if not letters:
-        print("no dead letters")
-    return 0
-
-
-def _dead_show(arguments: argparse.Namespace) -> int:
-    found = find_dead(connect(arguments.redis_url, connections_max=1), arguments.job_id)
-    if found is None:
-        print(f"stormq: {arguments.job_id} is no dead letter", file=sys.stderr)
-        return 1
-    letter, traces = found
-    if arguments.json:
-        print(json.dumps({**asdict(letter), "traces": traces}))
-        return 0
-    for name, value in asdict(letter).items():
-        print(f"{name:<12} {value}")
-    for number, trace in enumerate(traces, start=1):
-        print(f"\n--- trace {number} of {len(traces)}\n{trace.rstrip()}")
-    return 0
+    return run
 
 
 if __name__ == "__main__":

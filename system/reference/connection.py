@@ -4,8 +4,8 @@ import os
 from typing import Any, Final
 
 from redis import BlockingConnectionPool, Redis
-
-from .link import connection_options
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 CONNECTIONS_MAX: Final = 64
 
@@ -23,6 +23,14 @@ def connect(
     ``timeout_s`` bounds connecting and each reply. ``name`` stands in CLIENT LIST as ``stormq:{name}:producer:{pid}``.
     """
     client_name = f"stormq:{name or os.uname().nodename}:producer:{os.getpid()}"
-    options: dict[str, Any] = connection_options(client_name, timeout_s)
+    options: dict[str, Any] = {
+        "client_name": client_name,
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": timeout_s,
+        "retry": Retry(NoBackoff(), 0),  # rule 9: who sends again decides it knowingly
+        "health_check_interval": 0,
+        "protocol": 2,
+        "driver_info": None,  # each of its two commands would be a round trip more before a reconnect is over
+    }
     pool = BlockingConnectionPool.from_url(url, max_connections=connections_max, timeout=wait_s, **options)
     return Redis(connection_pool=pool)

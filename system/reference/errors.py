@@ -13,6 +13,10 @@ class SettingsError(StormqError, ValueError):
         self.problems = tuple(problems)
 
 
+class UnreachableError(StormqError):
+    """Redis can't be reached, or does not do what it is asked."""
+
+
 class EnqueueError(StormqError):
     """An enqueue was not acknowledged."""
 

@@ -1,36 +1,19 @@
-"""One connection of a worker to Redis: explicit timeouts, no retries of its own, several commands a round trip."""
+"""A worker's talk with Redis: several commands a round trip, explicit timeouts, nothing sent again unasked."""
 
 from collections.abc import Sequence
 from random import Random
-from typing import Any, Final
+from typing import Final
 
-from redis import ConnectionPool
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
-from redis.retry import Retry
+import hiredis
 
-from .scripts import Command, Scripts
+from .resp import Command, Connection, Reply, ReplyError, parse_url
+from .scripts import Scripts
 
 BACKOFF_FIRST_S: Final = 0.02
-
-Reply = Any  # what Redis says: bytes, int, None, a list of these, or a ResponseError (of one command among several)
 
 
 class LinkDown(Exception):  # noqa: N818  # a state, not a fault of the caller
     """No answer: the connection broke, timed out, or could not be made. Nobody knows what the commands did."""
-
-
-def connection_options(name: str, timeout_s: float) -> dict[str, Any]:
-    """Keyword arguments of redis-py for every connection of ours."""
-    return {
-        "client_name": name,
-        "socket_timeout": timeout_s,
-        "socket_connect_timeout": timeout_s,
-        "retry": Retry(NoBackoff(), 0),  # rule 9: who sends again decides it knowingly
-        "health_check_interval": 0,
-        "protocol": 2,
-        "driver_info": None,  # each of its two commands would be a round trip more before a reconnect is over
-    }
 
 
 class Link:
@@ -38,10 +21,8 @@ class Link:
 
     def __init__(self, url: str, name: str, scripts: Scripts, timeout_s: float) -> None:
         """``name`` is what CLIENT LIST shows; ``timeout_s`` bounds connecting and each reply."""
-        pool = ConnectionPool.from_url(url, **connection_options(name, timeout_s))
-        self._connection: Any = pool.make_connection()
+        self._connection = Connection(parse_url(url), name, timeout_s)
         self._scripts = scripts
-        self._timeout_s = timeout_s
 
     def exchange(self, commands: Sequence[Command], *, wait_s: float = 0.0) -> list[Reply]:
         """Send all at once and read all replies; ``wait_s``: how long one may block in the server.
@@ -49,14 +30,18 @@ class Link:
         A script that the server does not know is loaded and its command sent again: it had not been executed.
         """
         try:
-            self._connect()
-            replies = self._send(commands, wait_s)
-            unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+            if not self._connection.is_open:
+                _lawful(self._connection.open(self._scripts.load_commands()))
+            replies = self._connection.exchange(commands, wait_s)
+            unknown = [
+                i for i, reply in enumerate(replies) if isinstance(reply, ReplyError) and reply.code == "NOSCRIPT"
+            ]
             if unknown:
-                self._load_scripts()
-                for i, reply in zip(unknown, self._send([commands[i] for i in unknown], wait_s), strict=True):
+                _lawful(self._connection.exchange(self._scripts.load_commands(), 0.0))
+                again = self._connection.exchange([commands[i] for i in unknown], wait_s)
+                for i, reply in zip(unknown, again, strict=True):
                     replies[i] = reply
-        except (RedisError, OSError) as error:
+        except (ReplyError, hiredis.HiredisError, OSError) as error:
             self.close()
             raise LinkDown(f"{type(error).__name__}: {error}") from error
         except BaseException:
@@ -66,27 +51,17 @@ class Link:
 
     def close(self) -> None:
         """Close the connection; the next exchange makes a new one."""
-        self._connection.disconnect()
+        self._connection.close()
 
-    def _connect(self) -> None:
-        if not self._connection.is_connected:
-            self._connection.connect()
-            self._load_scripts()
 
-    def _load_scripts(self) -> None:
-        for reply in self._send(self._scripts.load_commands(), 0.0):
-            if isinstance(reply, ResponseError):
-                raise reply
+def _is_noscript(reply: Reply) -> bool:
+    return isinstance(reply, ReplyError) and reply.code == "NOSCRIPT"
 
-    def _send(self, commands: Sequence[Command], wait_s: float) -> list[Reply]:
-        self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
-        return [self._read(wait_s) for _ in commands]
 
-    def _read(self, wait_s: float) -> Reply:
-        try:
-            return self._connection.read_response(timeout=self._timeout_s + wait_s)
-        except ResponseError as error:
-            return error
+def _lawful(replies: list[Reply]) -> None:
+    for reply in replies:
+        if isinstance(reply, ReplyError):
+            raise reply
 
 
 class Retrier:

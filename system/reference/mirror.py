@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from .keys import PREFIX, iso
-from .scripts import Command
+from .resp import Command
 
 TTL_S: Final = 60
 _BORN: Final = iso()

@@ -9,7 +9,8 @@ from redis import Redis
 from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
 
 from .keys import iso
-from .scripts import Argument, Command, Scripts
+from .resp import Argument, Command
+from .scripts import Scripts
 
 # Errors that Redis raises before a script's first write, or at it: by then our scripts have written nothing.
 NOTHING_WRITTEN: Final = (

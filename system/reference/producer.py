@@ -15,7 +15,8 @@ from .keys import ID_PATTERN, QUEUE_PATTERN
 from .link import Retrier
 from .one_try import DoubtError, NothingDoneError, Storing
 from .payload import encode_call
-from .scripts import Argument, Scripts, load
+from .resp import Argument
+from .scripts import Scripts, load
 from .settings import TIMEOUT_S_MAX, TIMEOUT_S_MIN, Settings
 
 RETRY_PAUSE_MAX_S: Final = 0.25

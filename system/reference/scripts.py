@@ -8,6 +8,7 @@ from typing import Final
 
 from .errors import SettingsError
 from .keys import PREFIX
+from .resp import Argument, Command
 
 HOME: Final = Path(__file__).parent / "lua"
 PRELUDE: Final = "prelude"
@@ -23,9 +24,6 @@ TRANSITIONS: Final = (
     "sweep",
     "promote",
 )
-
-Argument = str | bytes | int
-Command = tuple[Argument, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,16 +18,15 @@ from random import Random
 from types import FrameType
 from typing import Final
 
-from redis.exceptions import ResponseError
-
 from . import linux
 from .board import Board, Phase, Record
 from .claimed import Claimed, parse
 from .execution import Outcome, run
 from .keys import iso, sp_key
-from .link import Link, LinkDown, Reply, Retrier
+from .link import Link, LinkDown, Retrier
 from .plan import Plan
-from .scripts import Command, Scripts, load
+from .resp import Command, Reply, ReplyError
+from .scripts import Scripts, load
 from .wire import plan_from_json
 
 CLOSED_EXIT: Final = 3
@@ -91,10 +90,10 @@ class Slot:
                 log.warning("%s: Redis does not answer: %s", self.incarnation, down)
                 time.sleep(self.retrier.pause_s())
                 continue
-            if wants and not isinstance(replies[-1], ResponseError):
+            if wants and not isinstance(replies[-1], ReplyError):
                 claim, self.sent_ns = replies[-1], sent_ns
-            refused = [reply for reply in replies if isinstance(reply, ResponseError)]
-            if pending and not isinstance(replies[0], ResponseError):
+            refused = [reply for reply in replies if isinstance(reply, ReplyError)]
+            if pending and not isinstance(replies[0], ReplyError):
                 self._reported(replies[0])
                 pending = []
             if refused:

@@ -14,14 +14,13 @@ from functools import partial
 from random import Random
 from typing import Final, Protocol
 
-from redis.exceptions import ResponseError
-
 from . import linux
 from .chores import Asked, Chores
-from .link import Link, LinkDown, Reply, Retrier
+from .link import Link, LinkDown, Retrier
 from .mirror import farewell_commands
 from .plan import Plan
-from .scripts import Command, Scripts
+from .resp import Command, Reply, ReplyError
+from .scripts import Scripts
 
 log: Final = logging.getLogger("stormq.upkeep")
 
@@ -120,9 +119,9 @@ class Upkeep(threading.Thread):
             self._chores.spare_holders(self._plan.settings.heartbeat_s)
             return False
         for each, reply in zip(asked, replies, strict=True):
-            if not isinstance(reply, ResponseError):
+            if not isinstance(reply, ReplyError):
                 each.done(reply)
-        refused = [reply for reply in replies if isinstance(reply, ResponseError)]
+        refused = [reply for reply in replies if isinstance(reply, ReplyError)]
         if refused:
             log.warning("Redis refuses: %s", refused[0])
             return False

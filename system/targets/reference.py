@@ -8,16 +8,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from redis import Redis
 from stormproof_target import ABILITIES, Counts, JobState, KeyPattern, Promise, Source, Target, run_body
 from stormproof_target import Rejected as NothingHappened
 from stormproof_target.ledger import checksum
 
 import system.reference
-from system.reference import Backoff, Queue, Rejected, Settings, connect, current_job, load
+from system.reference import Backoff, Settings, current_job
 from system.reference.keys import PREFIX, job_key, results_key, rq_key, sp_key
+
+if TYPE_CHECKING:
+    from system.reference import Queue
 
 PROMISES: Final = Path(system.reference.__file__).with_name("PROMISES.md")
 
@@ -108,16 +110,22 @@ class ReferenceTarget(Target):
         os.execv(sys.executable, command)  # noqa: S606  # no shell: an argument list of ours
 
     @cached_property
-    def _queues(self) -> dict[str, Queue]:
+    def _queues(self) -> "dict[str, Queue]":
+        from system.reference import Queue, connect, load  # with redis-py, which a worker's processes do without
+
         redis, scripts = connect(self.setup.redis_url), load(self.overlay)
         return {queue: Queue(queue, redis, self._settings, scripts) for queue in self.setup.queues}
 
     @cached_property
     def _direct(self) -> Any:  # noqa: ANN401  # redis-py types every reply as either of its two clients would give it
+        from redis import Redis
+
         return Redis.from_url(self.setup.direct_url, decode_responses=True)
 
     def enqueue(self, job: str, queue: str, payload: str, delay_s: float) -> str:
         """``Queue.enqueue`` under the harness's id."""
+        from system.reference import Rejected
+
         try:
             return self._queues[queue].enqueue("stormproof_adapter.task", payload, job_id=job, delay_s=delay_s).job_id
         except Rejected as error:

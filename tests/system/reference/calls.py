@@ -5,7 +5,8 @@ from typing import Any
 
 from system.reference import load
 from system.reference.keys import PREFIX
-from system.reference.scripts import HOME, Argument
+from system.reference.resp import Argument
+from system.reference.scripts import HOME
 from tests.system.reference.server import Client
 
 START_US = 1_800_000_000_000_000

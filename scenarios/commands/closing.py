@@ -1,13 +1,11 @@
 """How a campaign's commands end: a table, where the report is, and the verdict's exit code."""
 
-import sys
-
-from rich.console import Console
 from rich.table import Table
 
 from reports.verdict import Verdict
 from scenarios.exit_codes import exit_of
 from scenarios.suite import CampaignResult
+from scenarios.terminal import console
 
 
 def close(result: CampaignResult, verdict: Verdict) -> int:
@@ -28,12 +26,12 @@ def close(result: CampaignResult, verdict: Verdict) -> int:
                 f"{sum(fault.fired for fault in run.faults)} of {len(run.faults)}",
                 "–" if p95 is None or p95.value is None else f"{p95.value:.2f} s",
             )
-    console = Console(file=sys.stdout, highlight=False)
-    console.print(table)
+    out = console()
+    out.print(table)
     for part in result.record.parts:
         for run in part.scenarios:
             for finding in run.findings:
                 told = f"{finding.id} {finding.kind}: {finding.says}\n   replay: {run.replay}"
-                console.print(told, markup=False, soft_wrap=True)
-    console.print(f"report: {result.directory / 'report.html'}", markup=False, soft_wrap=True)
+                out.print(told, markup=False, soft_wrap=True)
+    out.print(f"report: {result.directory / 'report.html'}", markup=False, soft_wrap=True)
     return exit_of(verdict)

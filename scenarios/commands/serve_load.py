@@ -1,7 +1,7 @@
 """``stormproof serve-load``: the runner for a load that somebody else sends (Locust).
 
 It prints ``{"ready": true, "producers": [...], "ledger": ..., "t0_ns": ...}`` when the load may begin, waits for
-``{"load_ended": true}`` or the end of its standard input, judges, and prints the verdict: nothing else is printed there.
+``{"load_ended": true}`` or the end of its standard input, judges, and prints the verdict, and nothing else.
 """
 
 import argparse

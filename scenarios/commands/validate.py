@@ -3,7 +3,6 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 from stormproof_target import Setup
 
@@ -12,6 +11,7 @@ from scenarios.fit import fit
 from scenarios.options import add_choice, add_seed, add_target, chosen_scenarios, seed_of
 from scenarios.plan import Row, plan_row
 from scenarios.target_program import resolve
+from scenarios.terminal import console
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -68,4 +68,4 @@ def _print(rows: list[Row], title: str) -> None:
             str(row.calm_jobs),
             "\n".join((*row.triggers, *row.notes)) or "none",
         )
-    Console().print(table)
+    console().print(table)

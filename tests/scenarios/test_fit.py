@@ -1,0 +1,56 @@
+"""A scenario fitted to what a target can do, and what is said about the rest."""
+
+from dataclasses import replace
+
+from stormproof_target import ABILITIES, Description, Promise
+
+from scenarios.catalog import CATALOG
+from scenarios.fit import fit
+
+ABLE = Description("able", "1", Promise(), frozenset(ABILITIES))
+
+
+def test_an_able_target_runs_the_scenario_as_declared() -> None:
+    for scenario in CATALOG.values():
+        fitted = fit(scenario, ABLE)
+        assert (fitted.stretch, fitted.jobs_left_out, fitted.left_out) == (1.0, 0, ())
+        assert fitted.scenario.load == scenario.load
+        assert (fitted.worker_programs, fitted.slots) == (scenario.workers.processes, scenario.workers.slots)
+
+
+def test_a_slow_target_gets_the_same_faults_later_and_no_more_jobs_than_sixteen_seconds_take() -> None:
+    scenario = CATALOG["workers_killed"]
+    fitted = fit(scenario, replace(ABLE, sustainable_rate_s=25.0))
+    assert fitted.stretch == 2.0
+    assert fitted.scenario.load.for_s == 16.0
+    assert fitted.scenario.load.count == 400
+    assert fitted.jobs_left_out == 400
+    assert [str(planned.trigger) for planned in fitted.scenario.faults] == [
+        "at 0.8 s",
+        "at 2 s",
+        "at 2.8 s",
+        "when 40% of the jobs have started",
+        "at 8.8 s",
+    ]
+
+
+def test_a_worker_of_one_slot_is_started_as_often_as_slots_are_asked_for() -> None:
+    fitted = fit(CATALOG["steady"], replace(ABLE, slots_per_worker=1))
+    assert (fitted.worker_programs, fitted.slots) == (4, 1)
+
+
+def test_what_the_target_lacks_is_left_out_with_its_situations_and_said() -> None:
+    able_but = replace(ABLE, abilities=ABLE.abilities - {"slot_processes", "retries", "hard_timeout"})
+    fitted = fit(CATALOG["workers_killed"], able_but)
+    assert "kill slot" not in [planned.fault.name for planned in fitted.scenario.faults]
+    assert fitted.left_out[0] == "fault kill slot: not applicable without slot_processes"
+    assert not [text for text in fitted.scenario.reach if text.startswith("retries")]
+    poison = fit(CATALOG["poison"], able_but)
+    assert {spec.kind for spec in poison.scenario.load.jobs} == {"succeed", "exit", "segfault", "hang"}
+    assert len(poison.left_out) == 4
+
+
+def test_a_scenario_that_needs_what_the_target_lacks_is_not_applicable() -> None:
+    scenario = replace(CATALOG["steady"], needs=frozenset({"delay"}))
+    fitted = fit(scenario, replace(ABLE, abilities=frozenset()))
+    assert fitted.not_applicable == "the target has no delay"

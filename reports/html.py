@@ -12,9 +12,11 @@ from markupsafe import Markup, escape
 
 from reports import view
 from reports.order import leading_finding, leading_part, leading_run, runs_in_order
-from reports.plots import FIRST_SCREEN, PHONE, SECTION, SHARED_SCREEN, Size, timeline
+from reports.plot_canvas import Size
+from reports.plots import FIRST_SCREEN, PHONE, SECTION, SHARED_SCREEN, timeline
 from reports.run_record import FindingRecord, Part, RunRecord, ScenarioRun
 from reports.sentence import headline, outcome
+from reports.tiles import tiles
 from reports.verdict import Verdict
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -22,7 +24,7 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A scenario and its drawing. ``reused`` names the element of the first screen that shows the same."""
+    """A scenario and its drawing."""
 
     run: ScenarioRun
     anchor: str
@@ -72,6 +74,7 @@ def render(record: RunRecord) -> str:
             css=Markup((_TEMPLATES / "report.css").read_text(encoding="utf-8")),  # noqa: S704  # our own file
             script=Markup((_TEMPLATES / "report.js").read_text(encoding="utf-8")),  # noqa: S704  # our own file
             view=view,
+            tiles=tiles(lead.view.part),
         )
     )
 

@@ -4,9 +4,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from reports.plot_canvas import Size, text_width
 from reports.plot_labels import Box, LabelSpace, fault_labels
 from reports.plot_series import binned, ticks
-from reports.plots import FIRST_SCREEN, PHONE, SECTION, Size, describe, text_width, timeline
+from reports.plots import FIRST_SCREEN, PHONE, SECTION, describe, timeline
 from reports.run_record import Series
 from tests.reports import sample
 

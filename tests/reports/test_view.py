@@ -8,6 +8,7 @@ from reports.evaluate import evaluate_all
 from reports.objectives import parse_objectives
 from reports.order import leading_finding, leading_part, runs_in_order
 from reports.run_record import Metric, ObjectiveResult, Percentile, Share
+from reports.tiles import Figure, tiles
 from reports.verdict import Verdict
 from tests.reports import sample
 
@@ -31,10 +32,10 @@ def test_the_part_with_the_surprise_leads_and_a_broken_promise_before_a_missed_o
 
 
 def test_the_five_tiles_show_the_worst_with_limit_n_and_place() -> None:
-    lost, twice, p95, recovery, availability = view.tiles(sample.rq_part())
-    assert (lost.verdict, lost.figures) == (Verdict.FAIL, (view.Figure("3", "stranded"),))
+    lost, twice, p95, recovery, availability = tiles(sample.rq_part())
+    assert (lost.verdict, lost.figures) == (Verdict.FAIL, (Figure("3", "stranded"),))
     assert lost.lines == ("limit 0 · n 612", "workers killed")
-    assert twice.figures == (view.Figure("0", "unexplained"), view.Figure("54", "explained"))
+    assert twice.figures == (Figure("0", "unexplained"), Figure("54", "explained"))
     assert (p95.figures[0].number, p95.lines) == ("1.20 s", ("limit 3 s · n 612", "redis disconnects"))
     assert (recovery.verdict, recovery.figures[0].number) == (Verdict.FAIL, "> 15.1 s")
     assert availability.verdict is Verdict.NOT_JUDGED
@@ -44,14 +45,14 @@ def test_the_five_tiles_show_the_worst_with_limit_n_and_place() -> None:
 def test_unfinished_jobs_stand_beside_the_lost_and_not_among_them() -> None:
     run = sample.steady()
     metrics = tuple(replace(each, value=2) if each.name == "unfinished" else each for each in run.metrics)
-    tile = view.tiles(replace(sample.rq_part(), scenarios=(replace(run, metrics=metrics),)))[0]
-    assert tile.figures == (view.Figure("0", "lost"), view.Figure("2", "unfinished"))
+    tile = tiles(replace(sample.rq_part(), scenarios=(replace(run, metrics=metrics),)))[0]
+    assert tile.figures == (Figure("0", "lost"), Figure("2", "unfinished"))
 
 
 def test_what_was_not_measured_is_no_pass() -> None:
     bare = replace(sample.steady(), metrics=(), objectives=(), checkers=())
-    tiles = view.tiles(replace(sample.rq_part(), scenarios=(bare,), objectives=(), metrics=()))
-    assert Verdict.PASS not in {tile.verdict for tile in tiles}
+    shown = tiles(replace(sample.rq_part(), scenarios=(bare,), objectives=(), metrics=()))
+    assert Verdict.PASS not in {tile.verdict for tile in shown}
 
 
 def test_reasons_to_believe_are_inconclusive_where_one_is_missing() -> None:
@@ -129,7 +130,7 @@ def test_an_anchor_is_safe_whatever_the_name() -> None:
 
 def test_a_policys_metric_of_its_own_is_read_from_the_part() -> None:
     part = replace(sample.rq_part(), metrics=(Metric(name="availability_raw", value=0.5, unit="ratio", n=9),))
-    assert view.tiles(part)[4].figures[0] == view.Figure("50", "% raw")
+    assert tiles(part)[4].figures[0] == Figure("50", "% raw")
 
 
 def test_a_tile_shows_limit_and_verdict_of_the_same_objective() -> None:
@@ -141,5 +142,5 @@ def test_a_tile_shows_limit_and_verdict_of_the_same_objective() -> None:
     )
     part = sample.rq_part()
     steady = replace(part.scenarios[0], objectives=(*part.scenarios[0].objectives, result))
-    tile = view.tiles(replace(part, scenarios=(steady, *part.scenarios[1:])))[4]
+    tile = tiles(replace(part, scenarios=(steady, *part.scenarios[1:])))[4]
     assert (tile.verdict, tile.lines) == (Verdict.PASS, ("limit 99 % calm (outside faults)", "n 556, steady"))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 KEY_ROWS_MAX: Final = 6
 AROUND_NS: Final = 1_000_000_000  # a fault this close to a run may have to do with it
 RUNS_SHOWN: Final = 50
+UNSURE_S: Final = 0.01  # an end is known about as well as that
 
 
 def explain(history: "History", job: str, finding: Finding | None = None) -> list[TimelineRow]:
@@ -80,7 +81,7 @@ def _runs(story: Job, finding: Finding | None) -> Iterator[_Told]:
 def _ending(run: Run) -> str:
     if run.outcome == "exit":
         unsure_s = s(run.end_hi - run.end_lo)
-        return "ends with its process" + (f" (seen alive {unsure_s:.3f} s before)" if unsure_s > 0.01 else "")
+        return "ends with its process" + (f" (seen alive {unsure_s:.3f} s before)" if unsure_s > UNSURE_S else "")
     return OUTCOMES[run.outcome]
 
 

@@ -1,4 +1,4 @@
-"""The history: the ordered events of one scenario and the tables that all checkers share, each built once, when asked for."""
+"""The history: the ordered events of one scenario, and the tables that all checkers share, each built once."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,20 @@ from scenarios.history_types import FOREVER, Job, Run
 
 __all__ = ["History", "HistoryError", "read_history"]
 
-MANY: Final = ("started", "ended", "invoked", "acked", "rejected", "unknown", "state", "open", "exited", "count", "sample", "canary")
+MANY: Final = (
+    "started",
+    "ended",
+    "invoked",
+    "acked",
+    "rejected",
+    "unknown",
+    "state",
+    "open",
+    "exited",
+    "count",
+    "sample",
+    "canary",
+)
 
 
 def read_history(directory: Path) -> "History":
@@ -72,7 +85,7 @@ class History:
 
     @cached_property
     def runs(self) -> pl.DataFrame:
-        """run, job, w, worker, pid, life, start, end_lo, end_hi, outcome, attempt, fence, args_sum; in order within a job."""
+        """run, job, w, worker, pid, life, start, end_lo, end_hi, outcome, attempt, fence, args_sum; ordered."""
         return tables.runs(self.events, self.writers)
 
     @cached_property
@@ -154,7 +167,9 @@ class History:
     def last_run_event(self) -> int:
         """The last ``started`` or ``ended`` (0: none)."""
         known = (pl.col("start"), pl.when(~pl.col("outcome").is_in(["exit", "open"])).then("end_hi"))
-        times = self.runs.select(*(each.filter(each <= self.looked_at).max().alias(str(n)) for n, each in enumerate(known)))
+        times = self.runs.select(
+            *(each.filter(each <= self.looked_at).max().alias(str(n)) for n, each in enumerate(known))
+        )
         return max((int(t) for t in times.row(0) if t is not None), default=0)
 
     # ---- what a promise makes of it

@@ -76,7 +76,7 @@ class Causes:
     # ---- cuts: intervals in which a worker could not renew
 
     def cuts(self, worker: str, life: int = 0) -> list[Interval]:
-        """Disjoint, in order; each with the time that the worker may need after it. ``life`` adds the end of its supervisor."""
+        """Disjoint, in order; each with the time that the worker needs after it. ``life`` adds its supervisor's end."""
         key = worker, life
         if key not in self._cuts:
             found = [(lo, self._after_freeze(lo, hi)) for lo, hi in self._frozen.get(worker, [])]
@@ -94,7 +94,7 @@ class Causes:
         return self._cuts[key]
 
     def _after_freeze(self, lo: int, hi: int) -> int:
-        """A stop of milliseconds (the harness looks for a victim) breaks no connection, so nothing has to be made anew."""
+        """A stop of milliseconds (the harness looks for a victim) breaks no connection: nothing is made anew."""
         return hi + self._reconnect if hi - lo > max(ns(self.promise.heartbeat_s), ns(0.1)) else hi
 
     def life(self, worker: str, number: int) -> Life | None:
@@ -168,7 +168,7 @@ class Causes:
     # ---- causes
 
     def of(self, a: Run, b: Run, job: Job, attempts_max: int | None = None) -> frozenset[Cause]:
-        """Every cause that may have made b follow a. With ``attempts_max`` a failure counts only while attempts were left."""
+        """Every cause that may have made b follow a; with ``attempts_max`` failures count while attempts were left."""
         window = self.grant_lo(a), b.start
         found = set()
         if self._failed_first(a, b, job, attempts_max):
@@ -232,7 +232,7 @@ class Causes:
     # ---- what the queue has surely heard
 
     def reported_surely(self, run: Run, job: Job) -> bool:
-        """Whether nothing stood in the way of the queue's hearing of this end, and no later run had taken the job over."""
+        """Whether nothing kept the queue from hearing of this end, and no later run had taken the job over."""
         if not run.closed or self.cut_in(run, self.grant_lo(run), run.end_hi + ns(self.promise.report_s)):
             return False
         if self.history.canary.losses:
@@ -281,7 +281,7 @@ class Causes:
         ) + self.hidden(job)
 
     def hidden(self, job: Job) -> int:
-        """Grants of this job that may have ended before their body wrote a line: by a kill, or by a cut that took the reply."""
+        """Grants of this job that may have ended before their body wrote a line: by a kill, or a cut took the reply."""
         until = min(job.state_at or FOREVER, self.history.end)
         lives = [life for mine in self.history.lives.values() for life in mine]
         kills = [t for times in self._kills.values() for t in times]

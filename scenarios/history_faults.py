@@ -20,7 +20,7 @@ HOST: Final = "host"
 class FaultSpan:
     """One planned fault as it went. ``workers``: named by any of its phases; empty: whoever shares the link.
 
-    ``fired``: how many clients were seen to be affected (0: it did not fire). ``healed`` is ``FOREVER`` if it never was.
+    ``fired``: how many clients were seen to be affected (0: it did not fire). ``healed``: ``FOREVER`` if it never was.
     """
 
     label: str
@@ -70,7 +70,7 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One spawn of a worker program: its first process (the supervisor) lived from ``born`` to within [exit_lo, exit_hi]."""
+    """One spawn of a worker program. Its first process, the supervisor, ended within [exit_lo, exit_hi]."""
 
     worker: str
     life: int
@@ -90,7 +90,7 @@ def signals(events: pl.DataFrame) -> tuple[Signal, ...]:
 
 
 def lives(events: pl.DataFrame, all_events: pl.DataFrame, sent: Iterable[Signal]) -> dict[str, tuple[Life, ...]]:
-    """Worker → its lives in order. Ends of processes may be many (a fork a job), so they are looked for in all events."""
+    """Worker → its lives in order. Ends of processes may be many (a fork a job): they are looked for in all events."""
     found: dict[str, list[Life]] = defaultdict(list)
     by_process: dict[tuple[int, int], tuple[str, int]] = {}
     for t, worker, pid, pid_start in _rows(events, "spawned", ("t", "worker", "pid", "pid_start")):
@@ -153,7 +153,8 @@ def freezes(sent: Iterable[Signal]) -> dict[str, list[tuple[int, int]]]:
 class StoreLoss:
     """One roll-back of the store, as the canary shows it.
 
-    What was acknowledged before ``safe`` survived; what was invoked in [lost_from, until] was lost; between is undecided.
+    What was acknowledged before ``safe`` survived; what was invoked in [lost_from, until] was lost;
+    between is undecided.
     """
 
     safe: int

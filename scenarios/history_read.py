@@ -76,7 +76,7 @@ class HistoryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the harness's event ``target`` says. ``abilities`` None: an old or hand-written history that says nothing."""
+    """What the harness's event ``target`` says. ``abilities`` None: a history written by hand, which says nothing."""
 
     name: str = ""
     version: str = ""

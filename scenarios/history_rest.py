@@ -1,6 +1,7 @@
 """Whether a job, or the whole system, had come to rest when the harness read the jobs' states.
 
-Keys are read one after another while jobs may move between them, so what a reading says counts only for what can't have moved.
+Keys are read one after another while jobs may move between them, so what a reading says counts only for
+what can't have moved.
 """
 
 from typing import TYPE_CHECKING
@@ -30,7 +31,7 @@ class Rest:
         self.nothing_moves = self.quiet_ns > moves and not (self.promise.prefetch > 1 and self.open_jobs)
 
     def _last_disturbance(self) -> int:
-        """The last run event, heal, kill, restart or freeze's end: after any of these the queue has work of its own to do."""
+        """The last run event, heal, signal or restart: after any of these the queue has work of its own to do."""
         times = [self.history.last_run_event or self.history.begin]
         times += [span.healed for span in self.history.faults]
         times += [signal.t for signal in self.history.signals if signal.t < self.read_at]

@@ -1,6 +1,7 @@
 """What the history says of one run and one job, for the code that looks at few of them closely.
 
-Times are monotonic nanoseconds. A time that is not known exactly is an interval ``[lo, hi]``; ``FOREVER`` is a time that never came.
+Times are monotonic nanoseconds. A time that is not known exactly is an interval ``[lo, hi]``; ``FOREVER``
+is a time that never came.
 """
 
 import math

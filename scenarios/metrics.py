@@ -1,6 +1,7 @@
 """Numbers of the history, for objectives to compare. None of them is a finding.
 
-Job time counts from the *intended* time of the enqueue to the end of the first run that ended well; a job that never did has
+Job time counts from the *intended* time of the enqueue to the end of the first run that ended well; a job
+that never did has
 an infinite one. Every number comes with the count of samples behind it.
 """
 
@@ -28,7 +29,7 @@ FOREIGN_STALLS: Final = frozenset({"steal"})
 
 
 class Metrics:
-    """All metrics of one scenario. ``calm_p95_s``: job time of calm jobs, from the campaign's scenario without faults."""
+    """All metrics of one scenario. ``calm_p95_s``: of calm jobs, from the campaign's scenario without faults."""
 
     def __init__(
         self, history: "History", promise: Promise, scenario: "Scenario", calm_p95_s: float | None = None
@@ -146,7 +147,7 @@ class Metrics:
         return Metric(name="generator_lag", value=None if lag is None else s(lag), unit="s", n=self.jobs.height)
 
     def availability(self) -> tuple[Metric, Metric]:
-        """Share of intended enqueues that were acknowledged within the deadline: outside the faults' windows, and raw."""
+        """Share of intended enqueues that were acknowledged in time: outside the faults' windows, and raw."""
         deadline = ns(self.scenario.enqueue_deadline_s)
         due = pl.col("intended") + deadline
         in_time = (pl.col("outcome") == "acked") & (pl.col("answered") <= due)
@@ -185,8 +186,7 @@ class Metrics:
             if episode.healed >= self.stopped or late is None:
                 continue
             mine = late.filter((pl.col("intended") < episode.next_inject) & (pl.col("done") > episode.healed))
-            last = mine["done"].max() if mine.height else episode.healed
-            assert isinstance(last, int)
+            last = int(mine["done"].sort()[-1]) if mine.height else episode.healed
             from_s, to_s = self._at_s(episode.healed), self._at_s(min(last, self.stopped))
             if slowest is None or to_s - from_s > slowest.to_s - slowest.from_s:
                 slowest = Recovery(from_s=from_s, to_s=to_s, lower_bound=last >= FOREVER)
@@ -228,11 +228,11 @@ def quantile_s(jobs: pl.DataFrame, q: float, column: str = "time") -> float | No
 
 def _share(name: str, sample: pl.DataFrame, details: str) -> Metric:
     n = sample.height
-    return Metric(name=name, value=sample["in_time"].sum() / n if n else None, unit="ratio", n=n, details=details)
+    return Metric(name=name, value=int(sample["in_time"].sum()) / n if n else None, unit="ratio", n=n, details=details)
 
 
 def _timed(history: "History", promise: Promise, scenario: "Scenario") -> pl.DataFrame:
-    """Jobs with ``can_succeed``, ``done`` (``FOREVER``: never), ``time``, and ``own_time`` without delays and backoffs."""
+    """Jobs with ``can_succeed``, ``done`` (``FOREVER``: never), ``time``, ``own_time`` without delays and backoffs."""
     policy = scenario.policy
     able = (pl.col("kind") == "succeed") | (
         (pl.col("kind") == "fail") & (pl.col("times") > 0) & (pl.col("times") < policy.max_attempts)

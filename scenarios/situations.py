@@ -230,7 +230,7 @@ SITUATIONS: Final[Mapping[str, str]] = {
 
 
 def situation_errors(texts: Iterable[str], kinds: Iterable[str] | None = None) -> list[str]:
-    """What is wrong with the expressions, all of it. ``kinds``: the faults that the scenario plans (None: not known)."""
+    """All that is wrong with the expressions. ``kinds``: the faults that the scenario plans (None: not known)."""
     known = None if kinds is None else set(kinds)
     return [str(wrong) for text in texts if isinstance(wrong := _parse(text, known), str)]
 

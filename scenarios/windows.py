@@ -27,9 +27,12 @@ class Episode:
 
 
 def disturbed(history: "History", recovery_ns: int) -> list[tuple[int, int]]:
-    """Disjoint intervals: every fault from its injection to ``recovery_ns`` after its heal, and every host stall."""
+    """Disjoint intervals: host stalls; faults, kills and ends of workers, each with ``recovery_ns`` after it."""
     found = [(span.inject, min(span.healed + recovery_ns, FOREVER)) for span in history.faults]
     found += [(stall.lo, stall.hi) for stall in history.stalls if stall.worker == HOST]
+    found += [(sent.t, min(sent.t + recovery_ns, FOREVER)) for sent in history.signals if sent.name == "KILL"]
+    ended = [life for lives in history.lives.values() for life in lives if life.exit_hi < FOREVER]
+    found += [(life.exit_lo, min(life.exit_hi + recovery_ns, FOREVER)) for life in ended]
     return merged(found)
 
 

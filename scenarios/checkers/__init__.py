@@ -21,7 +21,8 @@ FINDINGS_SHOWN_MAX = 5
 class Finding:
     """One anomaly. ``says`` is a sentence; ``runs`` the runs it is about; ``causes_rejected`` why no cause holds.
 
-    ``at_ns`` is monotonic. ``clause`` names the clause of the promise that is broken: without its source there is no finding.
+    ``at_ns`` is monotonic. ``clause`` names the clause of the promise that is broken: without its source
+    there is no finding.
     """
 
     anomaly: str

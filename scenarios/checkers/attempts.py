@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 
 def attempts(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
-    """Examined: jobs that failed, ran more than once, or are dead letters. Explained: runs past the limit, each with a cause.
+    """Examined: jobs that failed or ran again, and dead letters. Explained: runs past the limit that have a cause.
 
-    Too many: failures that the queue must have counted exceed the limit, or runs exceed it by more than the repeats that
+    Too many: failures that the queue must have counted exceed the limit, or runs exceed it by more than
+    the repeats that
     something other than a failure explains, or the queue itself counts past it. Too few: a dead letter says that its
     attempts are used up, though no count of them, with all that may have been hidden, comes to the limit.
     """
@@ -60,7 +61,8 @@ def _too_many(job: Job, causes: "Causes", most: int) -> tuple[str, str, tuple[st
     if failures > most:
         return "too many attempts", f"failed {failures} times, where {most} attempts are allowed", ()
     if len(job.runs) > most + other:
-        why = f"No other cause: {other} of its {len(job.runs) - 1} repeats follow a kill, a cut, a stop, store loss or a request."
+        repeats = len(job.runs) - 1
+        why = f"No other cause: {other} of its {repeats} repeats follow a kill, cut, stop, store loss or request."
         return "too many attempts", f"ran {len(job.runs)} times, where {most} attempts are allowed", (why,)
     counted = max(run.attempt for run in job.runs)
     if counted > most:

@@ -1,4 +1,4 @@
-"""The delay between two attempts: shorter than the policy's least, longer than its most on a free worker, or without its jitter."""
+"""Delays between attempts: shorter than the policy's, longer with a worker free, or without its jitter."""
 
 import math
 from typing import TYPE_CHECKING, Final
@@ -26,7 +26,7 @@ JITTER_SAMPLES_MIN: Final = 100
 
 
 def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
-    """Examined: pairs of a failure and the run that it caused. A pair with another cause too is explained, and says nothing."""
+    """Examined: pairs of a failure and its repeat. One that has another cause too is explained, and says nothing."""
     causes = history.causes(promise, scenario.policy)
     tally = Gathered()
     jittered: list[tuple[int, int, int]] = []
@@ -77,8 +77,8 @@ def _finding(anomaly: str, job: Job, a: Run, b: Run, bounds: tuple[int, int], hi
         job=job.job,
         at_ns=b.start,
         says=(
-            f"Job {job.job} was retried {s(b.start - a.end_lo):.3f} s after {told(a, history.begin)}; the policy's backoff is"
-            f" {s(bounds[0]):.3f} s to {s(bounds[1]):.3f} s."
+            f"Job {job.job} was retried {s(b.start - a.end_lo):.3f} s after {told(a, history.begin)};"
+            f" the policy's backoff is {s(bounds[0]):.3f} s to {s(bounds[1]):.3f} s."
         ),
         runs=(a.run, b.run),
         clause="backoff",
@@ -127,8 +127,8 @@ def _without_jitter(
         job=None,
         at_ns=history.begin,
         says=(
-            f"The delays of {n} retries are not spread as {scenario.policy.backoff.jitter} jitter spreads them: their distribution is"
-            f" {distance:.2f} away from it (chance below {chance:.0e})."
+            f"The delays of {n} retries are not spread as {scenario.policy.backoff.jitter} jitter spreads them:"
+            f" their distribution is {distance:.2f} away from it (chance below {chance:.0e})."
         ),
         clause="backoff",
     )

@@ -22,8 +22,8 @@ NEVER_SENT: Final = frozenset({"unsupported", "unserialisable"})
 def dead_letters(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     """Examined: dead letters, and jobs that ran without ever ending well. Explained: those that may be either.
 
-    Must: the attempts (or crashes) that the queue surely counted reach the limit. Must not: even with all that may have been
-    hidden no limit is reached, or a run ended well and nothing kept the queue from hearing of it.
+    Must: the attempts (or crashes) that the queue surely counted reach the limit. Must not: even with all that may
+    have been hidden no limit is reached, or a run ended well and nothing kept the queue from hearing of it.
     """
     jobs = history.jobs
     dead = pl.col("state").fill_null("") == "dead"
@@ -78,7 +78,8 @@ def _wrong(job: Job, causes: "Causes", *, says_why: bool) -> Iterator[tuple[str,
         yield (
             "dead too early",
             (
-                f"is a dead letter after at most {failures} of {policy.max_attempts} attempts, {crashes} crashes and {stalls} ended leases"
+                f"is a dead letter after at most {failures} of {policy.max_attempts} attempts,"
+                f" {crashes} crashes and {stalls} ended leases"
             ),
         )
     timed_out = any(run.outcome == "timeout" or causes.may_be_timed_out(run) for run in job.runs) or causes.hidden(job)

@@ -37,7 +37,10 @@ def duplicates(history: "History", promise: Promise, scenario: "Scenario") -> Ju
                     anomaly="ran twice",
                     job=job.job,
                     at_ns=b.start,
-                    says=f"Job {job.job} ran again without a cause: {told(b, history.begin)} started {when} {told(a, history.begin)}.",
+                    says=(
+                        f"Job {job.job} ran again without a cause: {told(b, history.begin)} started {when}"
+                        f" {told(a, history.begin)}."
+                    ),
                     runs=(a.run, b.run),
                     causes_rejected=causes_rejected(causes, a, b, job),
                     clause="repeats",

@@ -107,8 +107,8 @@ def _sentence(job: Job, anomaly: str, rest: Rest, history: "History") -> str:
     start = f"Job {job.job} was acknowledged at {s(job.answered - zero):.3f} s; {runs}"
     if anomaly == "stranded":
         return (
-            f"{start}. It lies in {', '.join(job.found_in)} ({job.state}), although a worker was free and nothing ran in the last"
-            f" {s(rest.quiet_ns):.1f} s."
+            f"{start}. It lies in {', '.join(job.found_in)} ({job.state}), although a worker was free and nothing"
+            f" ran in the last {s(rest.quiet_ns):.1f} s."
         )
     if job.state == "finished":
         return f"{start}. Yet the queue calls it finished."

@@ -22,9 +22,10 @@ BLOCKING: Final = frozenset({"cut", "store_down"})
 
 
 def overlap(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
-    """Examined: jobs that ran. Explained: overlaps after a lease may have ended, the store lost writes, or a reply was lost.
+    """Examined: jobs that ran. Explained: overlaps after a lease may have ended, or writes or a reply were lost.
 
-    Where the queue promises self-fencing, also runs that went on for longer than a lease after their worker was cut off.
+    Where the queue promises self-fencing, also runs that went on for longer than a lease after their
+    worker was cut off.
     """
     jobs = history.jobs
     tally = Gathered(examined=jobs.select((pl.col("n_runs") > 0).sum()).item())
@@ -45,7 +46,10 @@ def overlap(history: "History", promise: Promise, scenario: "Scenario") -> Judge
                     anomaly="ran at the same time",
                     job=job.job,
                     at_ns=max(a.start, b.start),
-                    says=f"Job {job.job} ran twice at once for {both_s:.3f} s: {told(a, history.begin)} and {told(b, history.begin)}.",
+                    says=(
+                        f"Job {job.job} ran twice at once for {both_s:.3f} s: {told(a, history.begin)} and"
+                        f" {told(b, history.begin)}."
+                    ),
                     runs=(a.run, b.run),
                     causes_rejected=causes_rejected(causes, a, b, job),
                     clause="overlap",
@@ -75,8 +79,9 @@ def _unfenced(history: "History", causes: "Causes") -> Iterator[Finding]:
                         job=job.job,
                         at_ns=limit,
                         says=(
-                            f"{told(run, history.begin).capitalize()} went on for {s(run.end_lo - span.inject):.3f} s after {span.kind}"
-                            f" had cut its worker off; its lease of {causes.promise.lease_s:g} s had ended by then."
+                            f"{told(run, history.begin).capitalize()} went on for"
+                            f" {s(run.end_lo - span.inject):.3f} s after {span.kind} had cut its worker"
+                            f" off; its lease of {causes.promise.lease_s:g} s had ended by then."
                         ),
                         runs=(run.run,),
                         clause="self_fencing",

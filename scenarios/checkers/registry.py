@@ -46,9 +46,9 @@ def _jobs_end_dead(scenario: "Scenario") -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A checker. ``needed``: the workload needs it, so that nothing examined is inconclusive and not just not applicable.
+    """A checker. ``needed``: the workload needs it, so that nothing examined is inconclusive, not just n/a.
 
-    ``clause`` is the one that its findings break. ``abilities``: one of them must be the target's ('' : none is needed).
+    ``clause`` is the one that its findings break. ``abilities``: one of them must be the target's (none: always).
     """
 
     check: Checker

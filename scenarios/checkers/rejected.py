@@ -17,9 +17,9 @@ def causes_rejected(causes: "Causes", a: Run, b: Run, job: Job) -> tuple[str, ..
     sentences = [f"No failure: {a.run} {OUTCOMES[a.outcome]}."]
     if a.failed:
         sentences = [
-            f"No attempt left: {len(job.runs)} runs of the job are known, {causes.policy.max_attempts} attempts are allowed."
+            f"No attempt left: {len(job.runs)} runs are known, {causes.policy.max_attempts} attempts are allowed."
             if a.end_lo <= b.start
-            else f"No failure before it: {a.run} failed at {_at(a.end_lo, zero)}, {b.run} had started at {_at(b.start, zero)}."
+            else f"Not failed before: {a.run} failed at {_at(a.end_lo, zero)}, {b.run} started at {_at(b.start, zero)}."
         ]
     sentences.append(_not_killed(causes, a, between, zero))
     cuts = [cut for cut in causes.cuts(a.worker, a.life) if cut[0] <= b.start and cut[1] >= window[0]]
@@ -35,7 +35,7 @@ def causes_rejected(causes: "Causes", a: Run, b: Run, job: Job) -> tuple[str, ..
     sentences.append(
         f"No store loss: all {canary.acked} canary writes survived."
         if not canary.losses
-        else f"No store loss in reach: {len(canary.losses)} roll-backs, none between the enqueue and {_at(b.start, zero)}."
+        else f"No store loss in reach: {len(canary.losses)} roll-backs, none from the enqueue to {_at(b.start, zero)}."
     )
     sentences.append(
         f"No lost reply: no fault cut {a.worker} or the enqueue off from {between}."

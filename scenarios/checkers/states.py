@@ -20,9 +20,9 @@ OVER: Final = frozenset({"finished", "dead", "cancelled"})
 def states(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     """Examined: jobs whose state was read. Undecided: jobs that may have been on their way from key to key meanwhile.
 
-    A job stands in exactly one place (in none it is lost, or its result has expired); one that is not over may stand in two
-    where a kill or a cut may have broken a move off. ``finished`` needs a run that ended well, and a run that ended
-    well, of which the queue surely heard, is not ``failed``.
+    A job stands in exactly one place (in none it is lost, or its result has expired); one that is not over may stand
+    in two where a kill or a cut may have broken a move off. ``finished`` needs a run that ended well, and a run
+    that ended well, of which the queue surely heard, is not ``failed``.
     """
     jobs = history.jobs.filter(pl.col("state").is_not_null())
     tally = Gathered(examined=jobs.height)

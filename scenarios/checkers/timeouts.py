@@ -1,4 +1,4 @@
-"""A body that ran longer than its timeout allows, one that was ended before it, or a process that ended for no reason at all."""
+"""Bodies that outlive their timeout, or are ended before it; processes that end for no reason at all."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +23,7 @@ DEAF: Final = frozenset({"hang_c", "ignore_sigterm"})
 
 
 def timeouts(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
-    """Examined: runs. Explained: those that were too long while frozen, starved, or without a supervisor to end them."""
+    """Examined: runs. Explained: those that were too long while frozen, starved, or without a supervisor."""
     policy = scenario.policy
     runs = history.runs
     limit = ns(policy.timeout_s) + ns(policy.grace_s) + TIMER_SLACK_NS
@@ -85,8 +85,8 @@ def _too_short(run: Run, job: Job, causes: "Causes") -> Finding | str:
             job=job.job,
             at_ns=run.end_lo,
             says=(
-                f"{told(run, zero).capitalize()} of job {job.job} was timed out after {s(run.end_hi - run.start):.3f} s; its timeout"
-                f" is {causes.policy.timeout_s:g} s."
+                f"{told(run, zero).capitalize()} of job {job.job} was timed out after"
+                f" {s(run.end_hi - run.start):.3f} s; its timeout is {causes.policy.timeout_s:g} s."
             ),
             runs=(run.run,),
             clause="timeout",
@@ -100,7 +100,10 @@ def _too_short(run: Run, job: Job, causes: "Causes") -> Finding | str:
         anomaly="process ended",
         job=job.job,
         at_ns=run.end_hi,
-        says=f"{told(run, zero).capitalize()} of job {job.job}: nothing had ended that process, and its timeout was not due.",
+        says=(
+            f"{told(run, zero).capitalize()} of job {job.job}: nothing had ended that process, and its timeout was"
+            " not due."
+        ),
         runs=(run.run,),
         causes_rejected=(
             f"No kill: neither pid {run.pid} nor its supervisor was sent a signal or had ended.",

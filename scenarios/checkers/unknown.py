@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def unknown(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
-    """Examined: enqueues that met no fault from their invocation to their answer. A producer that was killed answers nothing."""
+    """Examined: enqueues that met no fault from invocation to answer. A producer that was killed answers nothing."""
     after = max(ns(promise.recovery_s), ns(promise.reconnect_s))
     intervals = disturbed(history, after)
     intervals += [(sent.t, history.end) for sent in history.signals if sent.worker == PRODUCER]
@@ -33,8 +33,8 @@ def unknown(history: "History", promise: Promise, scenario: "Scenario") -> Judge
                 job=row["job"],
                 at_ns=row["invoked"],
                 says=(
-                    f"Nobody knows whether the enqueue of {row['job']} at {s(row['invoked'] - history.begin):.3f} s took effect, although"
-                    " nothing was broken at the time."
+                    f"Nobody knows whether the enqueue of {row['job']} at {s(row['invoked'] - history.begin):.3f} s"
+                    " took effect, although nothing was broken at the time."
                 ),
             )
         )

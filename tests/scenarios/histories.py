@@ -1,7 +1,7 @@
 """Histories written as lines: ``history(acked("j1", at=0), run("j1", at=0.1, until=0.2), state("j1", "finished"))``.
 
-Times are seconds since the load's begin. Workers ``w1`` and ``w2`` (two slots each) live from the start unless a line says
-otherwise. Each function returns ledger lines; ``history`` numbers them by writer as real pens do.
+Times are seconds since the load's begin. Workers ``w1`` and ``w2`` (two slots each) live from the start unless a line
+says otherwise. Each function returns ledger lines; ``history`` numbers them by writer as real pens do.
 """
 
 from collections import defaultdict
@@ -71,7 +71,9 @@ def _body(worker: str, life: int, slot: int) -> str:
     return f"worker-{pid_of(worker, life, slot)}-{worker}.{life}.{slot}"
 
 
-def invoked(job: str, at: float, *, spec: JobSpec | None = None, delay: float = 0, intended: float | None = None) -> Lines:
+def invoked(
+    job: str, at: float, *, spec: JobSpec | None = None, delay: float = 0, intended: float | None = None
+) -> Lines:
     """An enqueue that nobody answers."""
     wanted = spec or succeeds()
     given = {field: getattr(wanted, field) for field in ("kind", "sleep_ms", "times", "hang_s", "status")}
@@ -83,7 +85,9 @@ def invoked(job: str, at: float, *, spec: JobSpec | None = None, delay: float = 
     ]  # fmt: skip
 
 
-def acked(job: str, at: float, *, spec: JobSpec | None = None, delay: float = 0, answered: float | None = None) -> Lines:
+def acked(
+    job: str, at: float, *, spec: JobSpec | None = None, delay: float = 0, answered: float | None = None
+) -> Lines:
     """An enqueue that returned."""
     then = at + 0.001 if answered is None else answered
     return [*invoked(job, at, spec=spec, delay=delay), _line("producer-1-a", then, "acked", job=job, receipt=job)]
@@ -94,8 +98,9 @@ def answered(outcome: str, job: str, at: float, *, spec: JobSpec | None = None) 
     return [*invoked(job, at, spec=spec), _line("producer-1-a", at + 0.001, outcome, job=job, why="x")]
 
 
-def run(
-    job: str, at: float, until: float | None = None, outcome: str = "ok", *, on: str = "w1", life: int = 1, slot: int = 1,
+def run(  # noqa: PLR0913  # the columns of a run
+    job: str, at: float, until: float | None = None, outcome: str = "ok", *, on: str = "w1",
+    life: int = 1, slot: int = 1,
     attempt: int = 0, fence: int = 0, name: str | None = None, args_sum: str | None = None,
 ) -> Lines:  # fmt: skip
     """A body that started ``at`` and ended ``until`` (None: it wrote no end)."""
@@ -113,12 +118,12 @@ def spawned(worker: str, at: float, life: int = 1) -> Lines:
     return [_line("harness-1-a", at, "spawned", worker=worker, pid=pid, pid_start=pid, life=life)]
 
 
-def exited(worker: str, at: float, *, life: int = 1, slot: int = 1, seen: float | None = None, status: int | None = None) -> Lines:
+def exited(
+    worker: str, at: float, *, life: int = 1, slot: int = 1, seen: float | None = None, status: int | None = None
+) -> Lines:
     """A process was found dead ``at``, last ``seen`` alive a millisecond before."""
     pid, lo = pid_of(worker, life, slot), at - 0.001 if seen is None else seen
-    return [
-        _line("harness-1-a", at, "exited", worker=worker, pid=pid, pid_start=pid, status=status, lo_ns=at_ns(lo))
-    ]
+    return [_line("harness-1-a", at, "exited", worker=worker, pid=pid, pid_start=pid, status=status, lo_ns=at_ns(lo))]
 
 
 def signal(worker: str, at: float, name: str, *, life: int = 1, slot: int = 1) -> Lines:
@@ -136,7 +141,8 @@ def killed(worker: str, at: float, *, life: int = 1, slots: Sequence[int] = (1,)
 
 
 def fault(
-    label: str, a: float, b: float | None, effect: str, workers: Sequence[str] = (), *, fired: int = 1, kind: str | None = None
+    label: str, a: float, b: float | None, effect: str, workers: Sequence[str] = (), *,
+    fired: int = 1, kind: str | None = None,
 ) -> Lines:  # fmt: skip
     """A fault that was injected at ``a`` and healed at ``b`` (None: never)."""
     told = {"fault": label, "kind": kind or label, "effect": effect, "workers": list(workers), "evidence": ["seen"]}
@@ -182,20 +188,31 @@ def stall(worker: str, a: float, b: float, by: str = "steal") -> Lines:
 
 
 PLACES: Final = {
-    "waiting": ("queue",), "delayed": ("scheduled",), "running": ("lease",), "finished": ("finished",), "dead": ("dead",),
+    "waiting": ("queue",), "delayed": ("scheduled",), "running": ("lease",), "finished": ("finished",),
+    "dead": ("dead",),
     "cancelled": ("canceled",), "absent": (), "failed": (),
 }  # fmt: skip
 
 
 def state(
-    job: str, state: str, *, found_in: Sequence[str] | None = None, reason: str = "", attempts: int | None = None, at: float = READ_AT_S
+    job: str, state: str, *, found_in: Sequence[str] | None = None, reason: str = "", attempts: int | None = None,
+    at: float = READ_AT_S,
 ) -> Lines:  # fmt: skip
     """Where the harness found the job when all was over."""
     places = list(PLACES[state] if found_in is None else found_in)
     why = reason or ("exhausted" if state == "dead" else "")
     return [
         _line(
-            "harness-1-a", at, "state", job=job, found_in=places, state=state, reason=why, history=attempts, sum="", ttl_ms=-1
+            "harness-1-a",
+            at,
+            "state",
+            job=job,
+            found_in=places,
+            state=state,
+            reason=why,
+            history=attempts,
+            sum="",
+            ttl_ms=-1,
         )
     ]
 
@@ -204,7 +221,13 @@ def target(abilities: Iterable[str] = ABILITIES, promise: Promise = PROMISE) -> 
     """What the target says it is."""
     return [
         _line(
-            "harness-1-a", -2, "target", name="table", version="1", abilities=sorted(abilities), promise=promise.to_dict()
+            "harness-1-a",
+            -2,
+            "target",
+            name="table",
+            version="1",
+            abilities=sorted(abilities),
+            promise=promise.to_dict(),
         )
     ]
 

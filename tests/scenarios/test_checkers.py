@@ -72,7 +72,11 @@ AT_MOST_ONCE = promised(delivery="at_most_once")
 BUSY = tuple(
     line
     for number in range(40)
-    for line in (acked(f"b{number}", 0), run(f"b{number}", number * 2.5, number * 2.5 + 2.4), state(f"b{number}", "finished"))
+    for line in (
+        acked(f"b{number}", 0),
+        run(f"b{number}", number * 2.5, number * 2.5 + 2.4),
+        state(f"b{number}", "finished"),
+    )
 )
 FAILING = fails(times=1)
 
@@ -89,13 +93,15 @@ LOST = [
     legal("lost", "delayed, and not due yet", acked("j", 0, delay=98), state("j", "delayed")),
     legal("lost", "no time of recovery is promised", acked("j", 0), state("j", "waiting"),
           promise=promised(recovery_s=float("inf"))),
-    legal("lost", "a dead letter", acked("j", 0), *(run("j", t, t + 0.1, "error") for t in (1, 3, 6)), state("j", "dead")),
+    legal("lost", "a dead letter", acked("j", 0), *(run("j", t, t + 0.1, "error") for t in (1, 3, 6)),
+              state("j", "dead")),
     legal("lost", "cancelled", acked("j", 0), state("j", "cancelled")),
     legal("lost", "never acknowledged", answered("unknown", "j", 0), state("j", "absent")),
     legal("lost", "read while things moved", acked("j", 0), state("j", "absent"), run("k", 99.9, 100.1), acked("k", 1),
           undecided=1),
     legal("lost", "nobody looked", acked("j", 0), undecided=1),
-    legal("lost", "acknowledged while the store rolled back", canary(1, 0.9), acked("j", 1), canary(2, 1.5, missing=True),
+    legal("lost", "acknowledged while the store rolled back", canary(1, 0.9), acked("j", 1), canary(2, 1.5,
+              missing=True),
           canary(3, 3), state("j", "absent"), undecided=1),
     legal("lost", "lost by the store", canary(1, 0.8), canary(2, 0.9, missing=True), acked("j", 1), canary(3, 3),
           state("j", "absent"), explained=1),
@@ -145,11 +151,14 @@ DUPLICATES = [
           run("j", 3.2, 3.3, on="w2")),
     legal("duplicates", "the host stalled past its lease", acked("j", 0), run("j", 1, 5), stall("host", 1.1, 4.9),
           run("j", 3.2, 3.3, on="w2")),
-    legal("duplicates", "the store rolled back", canary(1, 0), acked("j", 1), run("j", 1.1, 1.2), canary(2, 1.3, missing=True),
+    legal("duplicates", "the store rolled back", canary(1, 0), acked("j", 1), run("j", 1.1, 1.2), canary(2,
+              1.3, missing=True),
           canary(3, 2), run("j", 2.5, 2.6)),
     legal("duplicates", "a lost reply, and the queue repeats then", acked("j", 0), run("j", 1, 1.2),
-          fault("reset", 1.1, 1.3, "cut", ["w1"]), run("j", 1.5, 1.6, on="w2"), promise=promised(lost_reply_repeats=True)),
-    legal("duplicates", "an operator asked", acked("j", 0), run("j", 1, 1.2), op("requeue", "j", 20), run("j", 30, 30.1)),
+          fault("reset", 1.1, 1.3, "cut", ["w1"]), run("j", 1.5, 1.6, on="w2"),
+          promise=promised(lost_reply_repeats=True)),
+    legal("duplicates", "an operator asked", acked("j", 0), run("j", 1, 1.2), op("requeue", "j", 20),
+              run("j", 30, 30.1)),
     legal("duplicates", "told to stop in its run", acked("j", 0), run("j", 1, 1.2), signal("w1", 1.1, "TERM", slot=0),
           run("j", 2, 2.1, on="w2")),
     legal("duplicates", "its process was killed at its timeout", acked("j", 0), run("j", 1), exited("w1", 2.5),
@@ -167,7 +176,8 @@ DUPLICATES = [
             run("j", 3.5, 3.6, on="w2", slot=2)),
     illegal("duplicates", "ran twice", "two cuts of which neither is long enough", acked("j", 0), run("j", 1, 5),
             cut("w1", 1, 1.7), cut("w1", 2.8, 3.4), run("j", 3.5, 3.6, on="w2")),
-    illegal("duplicates", "ran twice", "a lost reply, but the queue promises not to repeat", acked("j", 0), run("j", 1, 1.2),
+    illegal("duplicates", "ran twice", "a lost reply, but the queue promises not to repeat", acked("j", 0),
+                run("j", 1, 1.2),
             fault("reset", 1.1, 1.3, "cut", ["w1"]), run("j", 1.5, 1.6, on="w2")),
     illegal("duplicates", "ran twice", "at most once, and the run was killed", acked("j", 0), run("j", 1),
             killed("w1", 1.5), run("j", 2, 2.1, on="w2"), promise=AT_MOST_ONCE),
@@ -183,12 +193,14 @@ DUPLICATES = [
 ]  # fmt: skip
 
 OVERLAP = [
-    legal("overlap", "frozen past its lease", acked("j", 0), run("j", 0, 9.1), frozen("w1", 0.6, 9), run("j", 2.1, 2.2, on="w2"),
+    legal("overlap", "frozen past its lease", acked("j", 0), run("j", 0, 9.1), frozen("w1", 0.6, 9),
+              run("j", 2.1, 2.2, on="w2"),
           explained=1),
     legal("overlap", "its supervisor was killed, and nobody renewed for the orphan", acked("j", 0), run("j", 0, 9),
           killed("w1", 1, slots=(0,)), run("j", 4, 4.1, on="w2"), explained=1),
     legal("overlap", "one after the other", acked("j", 0), run("j", 0, 1), run("j", 5, 6)),
-    legal("overlap", "its death is not known exactly", acked("j", 0), run("j", 0), exited("w1", 3, seen=1), run("j", 2, 2.5, on="w2")),
+    legal("overlap", "its death is not known exactly", acked("j", 0), run("j", 0), exited("w1", 3, seen=1),
+              run("j", 2, 2.5, on="w2")),
     legal("overlap", "fenced itself in time", acked("j", 0), run("j", 0), fault("down", 1, 6, "cut", ["w1"]),
           exited("w1", 2.8), run("j", 3.2, 3.3, on="w2"), promise=promised(self_fencing=True)),
     legal("overlap", "frozen within the cut, so it could not fence itself", acked("j", 0), run("j", 0, 9),
@@ -209,15 +221,18 @@ def failing(*times: float, last: str = "error", **more: Any) -> list[Lines]:  # 
 
 
 ATTEMPTS = [
-    legal("attempts", "its first run is attempt 2, since its worker was killed before", acked("j", 0), killed("w2", 0.5),
+    legal("attempts", "its first run is attempt 2, since its worker was killed before", acked("j", 0),
+              killed("w2", 0.5),
           run("j", 1, 1.1, attempt=2)),
     legal("attempts", "as many as allowed", acked("j", 0, spec=fails(times=2)), *failing(1, 3, 6, last="ok")),
     legal("attempts", "one more, since one was killed", acked("j", 0), *failing(1, 3), run("j", 6), killed("w1", 6.1),
           run("j", 9, 9.1, "error", on="w2"), explained=1),
-    legal("attempts", "dead after one run, two were hidden by kills", acked("j", 0), killed("w1", 0.1), killed("w2", 0.2),
+    legal("attempts", "dead after one run, two were hidden by kills", acked("j", 0), killed("w1", 0.1),
+              killed("w2", 0.2),
           run("j", 1, 1.1, "error", life=1), state("j", "dead")),
     illegal("attempts", "too many attempts", "failed four times", acked("j", 0), *failing(1, 3, 6, 9)),
-    illegal("attempts", "too many attempts", "ran again after its last failure", acked("j", 0), *failing(1, 3, 6, 9, last="ok")),
+    illegal("attempts", "too many attempts", "ran again after its last failure", acked("j", 0), *failing(1,
+                3, 6, 9, last="ok")),
     illegal("attempts", "too many attempts", "by the queue's own count", acked("j", 0), run("j", 1, 1.1, attempt=4)),
     illegal("attempts", "given up early", "exhausted after two", acked("j", 0), *failing(1, 3), state("j", "dead")),
 ]  # fmt: skip
@@ -245,8 +260,10 @@ BACKOFF = [
     legal("backoff", "five seconds late because of backlog", *retried_after(5, *BUSY,
                *(run(f"c{n}", n * 0.3, n * 0.3 + 0.29, on="w2") for n in range(30))), scenario=FIXED),
     legal("backoff", "late in an outage", *retried_after(5, cut("w1", 1.2, 6), cut("w2", 1.2, 6)), scenario=FIXED),
-    legal("backoff", "early, but because its worker was killed", *retried_after(0.2, killed("w1", 1.05)), scenario=FIXED, explained=1),
-    legal("backoff", "spread as full jitter does", *spread(4 * ((n * 0.618) % 1) + 0.05 for n in range(120)), scenario=JITTERED),
+    legal("backoff", "early, but because its worker was killed", *retried_after(0.2, killed("w1", 1.05)),
+              scenario=FIXED, explained=1),
+    legal("backoff", "spread as full jitter does",
+              *spread(4 * ((n * 0.618) % 1) + 0.05 for n in range(120)), scenario=JITTERED),
     illegal("backoff", "retried too early", "after 0.2 s of 1 s", *retried_after(0.2), scenario=FIXED),
     illegal("backoff", "retried too late", "with every slot free", *retried_after(5), scenario=FIXED),
     illegal("backoff", "no jitter", "every delay the longest", *spread(4.02 for _ in range(120)), scenario=JITTERED),
@@ -273,15 +290,20 @@ DEAD_LETTERS = [
           state("j", "dead", reason="crashed")),
     legal("dead_letters", "timed out on its last attempt", acked("j", 0, spec=hangs()), run("j", 1, 2, "timeout"),
           run("j", 3, 4, "timeout"), run("j", 5, 6, "timeout"), state("j", "dead", reason="timeout")),
-    legal("dead_letters", "its last report was cut off: it may still be waiting", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+    legal("dead_letters", "its last report was cut off: it may still be waiting", acked("j", 0,
+              spec=fails()), *failing(1, 3, 6),
           cut("w1", 6.05, 7), state("j", "waiting"), explained=1),
-    legal("dead_letters", "no reason, where the queue gives none at all", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+    legal("dead_letters", "no reason, where the queue gives none at all", acked("j", 0, spec=fails()),
+              *failing(1, 3, 6),
           [{**state("j", "dead")[0], "reason": ""}]),
-    legal("dead_letters", "an ok run of which the queue may not have heard", acked("j", 0), *failing(1, 3), run("j", 6, 6.1),
+    legal("dead_letters", "an ok run of which the queue may not have heard", acked("j", 0), *failing(1, 3),
+              run("j", 6, 6.1),
           killed("w1", 6.11), state("j", "dead")),
-    illegal("dead_letters", "dead letter missing", "used up, and called finished", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+    illegal("dead_letters", "dead letter missing", "used up, and called finished", acked("j", 0,
+                spec=fails()), *failing(1, 3, 6),
             state("j", "finished")),
-    illegal("dead_letters", "dead letter missing", "used up, and nowhere", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+    illegal("dead_letters", "dead letter missing", "used up, and nowhere", acked("j", 0, spec=fails()),
+                *failing(1, 3, 6),
             state("j", "absent")),
     illegal("dead_letters", "dead letter missing", "crashed more often than it may", acked("j", 0, spec=POISON),
             *crashing(1, 2, 3, 4), state("j", "waiting")),
@@ -304,17 +326,25 @@ DEAD_LETTERS = [
 SOFT_ONLY = target(set(ABILITIES) - {"hard_timeout"})
 TIMEOUTS = [
     legal("timeouts", "ended at its timeout", acked("j", 0, spec=hangs()), run("j", 1, 2.05, "timeout")),
-    legal("timeouts", "killed at the end of its grace", acked("j", 0, spec=hangs(in_c=True)), run("j", 1), exited("w1", 2.55)),
+    legal("timeouts", "killed at the end of its grace", acked("j", 0, spec=hangs(in_c=True)), run("j", 1),
+              exited("w1", 2.55)),
     legal("timeouts", "frozen meanwhile", acked("j", 0), run("j", 1, 6), frozen("w1", 1.2, 5.9), explained=1),
-    legal("timeouts", "starved meanwhile", acked("j", 0), run("j", 1, 6), stall("w1", 1.2, 5.9, "starved"), explained=1),
-    legal("timeouts", "an orphan, with nobody to end it", acked("j", 0), run("j", 1, 6), killed("w1", 1.5, slots=(0,)), explained=1),
+    legal("timeouts", "starved meanwhile", acked("j", 0), run("j", 1, 6), stall("w1", 1.2, 5.9, "starved"),
+              explained=1),
+    legal("timeouts", "an orphan, with nobody to end it", acked("j", 0), run("j", 1, 6), killed("w1", 1.5,
+              slots=(0,)), explained=1),
     legal("timeouts", "hangs in C, where no hard timeout is promised", SOFT_ONLY, acked("j", 0, spec=hangs(in_c=True)),
           run("j", 1, 9), explained=1),
-    legal("timeouts", "killed by the harness at half its timeout", acked("j", 0), run("j", 1), killed("w1", 1.5), explained=1),
-    legal("timeouts", "its spec ends its process", acked("j", 0, spec=POISON), run("j", 1), exited("w1", 1.1, status=1), explained=1),
-    legal("timeouts", "fenced itself in a cut", acked("j", 0), run("j", 1), cut("w1", 0.9, 3), exited("w1", 1.6), explained=1),
-    legal("timeouts", "gone before anybody could look", acked("j", 0), run("j", 1), exited("w1", 1.6, seen=0.9), explained=1),
-    illegal("timeouts", "ran past its timeout", "slept twice as long", acked("j", 0, spec=succeeds(sleep_ms=3000)), run("j", 1, 4)),
+    legal("timeouts", "killed by the harness at half its timeout", acked("j", 0), run("j", 1), killed("w1",
+              1.5), explained=1),
+    legal("timeouts", "its spec ends its process", acked("j", 0, spec=POISON), run("j", 1), exited("w1",
+              1.1, status=1), explained=1),
+    legal("timeouts", "fenced itself in a cut", acked("j", 0), run("j", 1), cut("w1", 0.9, 3), exited("w1",
+              1.6), explained=1),
+    legal("timeouts", "gone before anybody could look", acked("j", 0), run("j", 1), exited("w1", 1.6,
+              seen=0.9), explained=1),
+    illegal("timeouts", "ran past its timeout", "slept twice as long", acked("j", 0,
+                spec=succeeds(sleep_ms=3000)), run("j", 1, 4)),
     illegal("timeouts", "ran past its timeout", "hangs for ever, seen alive till the end", acked("j", 0, spec=hangs()),
             run("j", 1), exited("w1", 90, seen=89.9)),
     illegal("timeouts", "timed out too early", "at half its timeout", acked("j", 0), run("j", 1, 1.5, "timeout")),
@@ -335,7 +365,8 @@ STATES = [
             state("j", "finished", found_in=["finished", "canceled"])),
     illegal("states", "in two places", "twice in the waiting list", acked("j", 0), run("j", 1, 1.1),
             state("j", "waiting", found_in=["queue", "queue"])),
-    illegal("states", "finished, never done", "none of its runs ended well", acked("j", 0), run("j", 1), killed("w1", 1.1),
+    illegal("states", "finished, never done", "none of its runs ended well", acked("j", 0), run("j", 1),
+                killed("w1", 1.1),
             state("j", "finished")),
 ]  # fmt: skip
 
@@ -350,7 +381,9 @@ UNKNOWN = [
 CASES = [*LOST, *PHANTOM, *DUPLICATES, *OVERLAP, *ATTEMPTS, *BACKOFF, *DEAD_LETTERS, *TIMEOUTS, *STATES, *UNKNOWN]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.checker}-{'illegal' if case.anomaly else 'legal'}-{case.name}")
+@pytest.mark.parametrize(
+    "case", CASES, ids=lambda case: f"{case.checker}-{'illegal' if case.anomaly else 'legal'}-{case.name}"
+)
 def test_a_checker_finds_what_is_illegal_and_nothing_else(case: Case) -> None:
     result = judged(case)
     found = {finding.anomaly for finding in result.findings}

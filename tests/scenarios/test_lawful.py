@@ -1,5 +1,7 @@
 """Ten lawful histories, written by hand from what real queues do: no checker may find anything in them."""
 
+from dataclasses import replace
+
 import pytest
 from stormproof_target import Promise
 from stormproof_target.spec import exits, fails, hangs
@@ -27,13 +29,13 @@ from tests.scenarios.histories import (
     target,
     with_policy,
 )
-from dataclasses import replace
 
 pytestmark = pytest.mark.unit
 
 FENCING = replace(PROMISE, self_fencing=True)
 LIKE_RQ = replace(
-    PROMISE, lease_s=90.0, heartbeat_s=0.0, margin_s=0.0, reconnect_s=62.0, recovery_s=float("inf"), fenced=False, slots=1,
+    PROMISE, lease_s=90.0, heartbeat_s=0.0, margin_s=0.0, reconnect_s=62.0, recovery_s=float("inf"),
+    fenced=False, slots=1,
     lost_reply_repeats=True, kill_costs_an_attempt=True, max_crashes=None, max_stalls=None,
 )  # fmt: skip
 
@@ -72,7 +74,8 @@ SIGTERM = (
     acked("j", 0), acked("k", 0),
     run("j", 0.1), run("k", 0.2, 0.9, slot=2),
     signal("w1", 0.5, "TERM", slot=0),
-    exited("w1", 1.6), exited("w1", 1.6, slot=2), exited("w1", 1.7, slot=0, status=0),  # aborted at the grace period's end
+    exited("w1", 1.6), exited("w1", 1.6, slot=2), exited("w1", 1.7, slot=0, status=0),
+     # aborted at the grace period's end
     spawned("w1", 2.7, life=2),
     run("j", 1.65, 1.9, on="w2"),
     state("j", "finished"), state("k", "finished"),
@@ -111,7 +114,9 @@ DELAYED = (
 )  # fmt: skip
 
 PATIENT = with_policy(timeout_s=30.0)
-RQ_CAN = target({"delay", "retries", "attempt_numbers", "dead_letters", "soft_timeout", "crash_bound", "slot_processes"}, LIKE_RQ)
+RQ_CAN = target(
+    {"delay", "retries", "attempt_numbers", "dead_letters", "soft_timeout", "crash_bound", "slot_processes"}, LIKE_RQ
+)
 
 LAWFUL: dict[str, tuple[tuple[Lines, ...], Promise, Scenario]] = {
     "a worker fences itself in a long cut": (SELF_FENCE, FENCING, PATIENT),

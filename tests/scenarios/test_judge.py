@@ -1,0 +1,114 @@
+"""How a checker's tally becomes a verdict: zero samples, a crash and a doubt never pass."""
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+from stormproof_target import ABILITIES, Promise
+from stormproof_target.spec import fails
+
+from loadtests.arrivals import constant
+from reports.verdict import Verdict
+from scenarios.checkers import Finding, Judged
+from scenarios.checkers import registry as registered
+from scenarios.history import History
+from scenarios.judge import CheckerJudgement, judge
+from scenarios.scenario import Scenario
+from tests.scenarios.histories import PROMISE, SCENARIO, Lines, acked, history, run, state, target
+
+pytestmark = pytest.mark.unit
+
+DONE = (acked("j", 0), run("j", 0.1, 0.2), state("j", "finished"))
+
+
+def of(name: str, *lines: Lines, promise: Promise = PROMISE, scenario: Scenario = SCENARIO) -> CheckerJudgement:
+    return next(each for each in judge(history(*lines), promise, scenario).checkers if each.name == name)
+
+
+def with_checker(monkeypatch: pytest.MonkeyPatch, judged: Judged | BaseException) -> None:
+    def check(history: History, promise: Promise, scenario: Scenario) -> Judged:
+        del history, promise, scenario
+        if isinstance(judged, BaseException):
+            raise judged
+        return judged
+
+    monkeypatch.setitem(registered.CHECKERS, "lost", replace(registered.CHECKERS["lost"], check=check))
+
+
+def test_a_clean_history_passes() -> None:
+    judgement = judge(history(*DONE), PROMISE, SCENARIO)
+    assert judgement.verdict is Verdict.PASS
+    assert not judgement.failed
+
+
+def test_a_finding_fails_whatever_else_passes() -> None:
+    judgement = judge(history(*DONE, acked("k", 0), state("k", "absent")), PROMISE, SCENARIO)
+    assert judgement.verdict is Verdict.FAIL
+    assert judgement.failed == ("lost",)
+
+
+def test_nothing_to_examine_is_inconclusive_where_the_workload_needs_the_checker() -> None:
+    assert of("lost").verdict is Verdict.INCONCLUSIVE
+
+
+def test_nothing_to_examine_is_not_applicable_where_it_does_not() -> None:
+    assert of("backoff", *DONE).verdict is Verdict.NOT_APPLICABLE
+
+
+def test_failing_jobs_make_the_checker_of_their_delays_needed() -> None:
+    load = constant(rate_s=10, for_s=1, jobs={fails(times=1): 1})
+    assert of("backoff", *DONE, scenario=replace(SCENARIO, load=load)).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("oops"), pl.exceptions.PanicException("index out of bounds")])
+def test_a_checker_that_crashes_is_inconclusive(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    with_checker(monkeypatch, error)
+    crashed = of("lost", *DONE)
+    assert crashed.verdict is Verdict.INCONCLUSIVE
+    assert str(error) in crashed.error
+
+
+@pytest.mark.parametrize(("undecided", "verdict"), [(1, Verdict.PASS), (2, Verdict.INCONCLUSIVE)])
+def test_more_than_one_in_a_hundred_undecided_is_inconclusive(
+    monkeypatch: pytest.MonkeyPatch, undecided: int, verdict: Verdict
+) -> None:
+    with_checker(monkeypatch, Judged(100, undecided=undecided))
+    assert of("lost", *DONE).verdict is verdict
+
+
+def test_a_target_without_the_ability_is_not_judged_by_it() -> None:
+    bare = target(set(ABILITIES) - {"dead_letters"})
+    judged = of("dead_letters", bare, *DONE)
+    assert judged.verdict is Verdict.NOT_APPLICABLE
+    assert "dead_letters" in judged.why
+
+
+def test_a_promise_that_nobody_gave_can_t_be_broken() -> None:
+    """A clause without a source yields no finding, even where the history is bad."""
+    twice = (*DONE, run("j", 5, 5.1))
+    assert of("duplicates", *twice).verdict is Verdict.FAIL
+    silent = replace(PROMISE, sources={"max_attempts": PROMISE.sources["delivery"]})
+    assert of("duplicates", *twice, promise=silent).verdict is Verdict.NOT_APPLICABLE
+
+
+def test_a_finding_names_the_clause_as_the_target_declared_it() -> None:
+    source = PROMISE.sources["delivery"]
+    for declared in ("repeats", "delivery"):
+        promise = replace(PROMISE, sources={declared: source})
+        (finding,) = of("duplicates", *DONE, run("j", 5, 5.1), promise=promise).judged.findings
+        assert finding.clause == declared
+
+
+def test_only_the_first_five_findings_are_kept_and_all_are_counted() -> None:
+    many = [line for n in range(8) for line in (acked(f"j{n}", n), state(f"j{n}", "absent"))]
+    judged = of("lost", *many).judged
+    assert (len(judged.findings), judged.total) == (5, 8)
+    assert [finding.job for finding in judged.findings] == [f"j{n}" for n in range(5)]
+
+
+def test_a_finding_of_a_repeat_rejects_each_cause_with_its_numbers() -> None:
+    (finding,) = of("duplicates", *DONE, run("j", 5, 5.1)).judged.findings
+    assert isinstance(finding, Finding)
+    assert len(finding.causes_rejected) == 7
+    assert all(": " in sentence and sentence.endswith(".") for sentence in finding.causes_rejected)
+    assert "-0.100 s to 0.400 s" in " ".join(finding.causes_rejected)

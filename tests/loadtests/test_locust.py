@@ -29,7 +29,7 @@ def command(*arguments: str) -> list[str]:
 
 def headless(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command("--headless", "--out", str(out), *arguments),
+        command("--headless", "--only-summary", "--out", str(out), *arguments),
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

@@ -9,6 +9,7 @@ from stormproof_target import Promise
 from reports.verdict import Verdict, worst
 from scenarios.checkers import Judged
 from scenarios.checkers.registry import CHECKERS, Registered, clause_of
+from scenarios.history_read import HistoryError
 
 if TYPE_CHECKING:
     from scenarios.history import History
@@ -49,7 +50,15 @@ class Judgement:
 
 
 def judge(history: "History", promise: Promise, scenario: "Scenario") -> Judgement:
-    """Run every checker of the registry; pure, and the same for the same history."""
+    """Run every checker of the registry; pure, and the same for the same history.
+
+    Raises ``HistoryError`` if the store lost what it was set up to keep: nothing that ran on it can be judged then.
+    """
+    if scenario.durability == "always" and history.canary.missing:
+        raise HistoryError(
+            f"the store lost {history.canary.missing} of {history.canary.acked} writes that it had acknowledged under"
+            " appendfsync always: a disk or a server that does not keep what it says it keeps"
+        )
     return Judgement(tuple(_one(name, registered, history, promise, scenario) for name, registered in CHECKERS.items()))
 
 

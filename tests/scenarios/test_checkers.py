@@ -216,6 +216,18 @@ OVERLAP = [
 ]  # fmt: skip
 
 
+POISON = exits(status=1)
+
+
+def crashing(*times: float) -> list[Lines]:
+    """Runs that end their process, each in a slot of its own."""
+    return [
+        line
+        for number, t in enumerate(times, start=1)
+        for line in (run("j", t, slot=10 + number), exited("w1", t + 0.05, slot=10 + number, status=1))
+    ]
+
+
 def failing(*times: float, last: str = "error", **more: Any) -> list[Lines]:  # noqa: ANN401  # arguments of run
     return [run("j", t, t + 0.1, last if t == times[-1] else "error", **more) for t in times]
 
@@ -234,6 +246,8 @@ ATTEMPTS = [
     illegal("attempts", "too many attempts", "ran again after its last failure", acked("j", 0), *failing(1,
                 3, 6, 9, last="ok")),
     illegal("attempts", "too many attempts", "by the queue's own count", acked("j", 0), run("j", 1, 1.1, attempt=4)),
+    illegal("attempts", "too many crashes", "ends its process for ever", acked("j", 0, spec=POISON),
+            *crashing(1, 2, 3, 4, 5)),
     illegal("attempts", "given up early", "exhausted after two", acked("j", 0), *failing(1, 3), state("j", "dead")),
 ]  # fmt: skip
 
@@ -269,18 +283,6 @@ BACKOFF = [
     illegal("backoff", "no jitter", "every delay the longest", *spread(4.02 for _ in range(120)), scenario=JITTERED),
     illegal("backoff", "no jitter", "every delay the shortest", *spread(0.02 for _ in range(120)), scenario=JITTERED),
 ]  # fmt: skip
-
-POISON = exits(status=1)
-
-
-def crashing(*times: float) -> list[Lines]:
-    """Runs that end their process, each in a slot of its own."""
-    return [
-        line
-        for number, t in enumerate(times, start=1)
-        for line in (run("j", t, slot=10 + number), exited("w1", t + 0.05, slot=10 + number, status=1))
-    ]
-
 
 DEAD_LETTERS = [
     legal("dead_letters", "exhausted", acked("j", 0, spec=fails()), *failing(1, 3, 6), state("j", "dead", attempts=3)),

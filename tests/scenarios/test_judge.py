@@ -11,10 +11,10 @@ from loadtests.arrivals import constant
 from reports.verdict import Verdict
 from scenarios.checkers import Finding, Judged
 from scenarios.checkers import registry as registered
-from scenarios.history import History
+from scenarios.history import History, HistoryError
 from scenarios.judge import CheckerJudgement, judge
 from scenarios.scenario import Scenario
-from tests.scenarios.histories import PROMISE, SCENARIO, Lines, acked, history, run, state, target
+from tests.scenarios.histories import PROMISE, SCENARIO, Lines, acked, canary, history, run, state, target
 
 pytestmark = pytest.mark.unit
 
@@ -74,6 +74,13 @@ def test_more_than_one_in_a_hundred_undecided_is_inconclusive(
 ) -> None:
     with_checker(monkeypatch, Judged(100, undecided=undecided))
     assert of("lost", *DONE).verdict is verdict
+
+
+def test_a_store_that_loses_what_it_was_to_keep_can_t_be_judged_on() -> None:
+    rolled_back = history(*DONE, canary(1, 1), canary(2, 2, missing=True))
+    with pytest.raises(HistoryError, match="lost 1 of 2 writes"):
+        judge(rolled_back, PROMISE, SCENARIO)
+    assert judge(rolled_back, PROMISE, replace(SCENARIO, durability="everysec")).verdict is Verdict.PASS
 
 
 def test_a_target_without_the_ability_is_not_judged_by_it() -> None:

@@ -124,7 +124,7 @@ def test_recovery_is_the_last_late_job_s_end_after_the_heal() -> None:
     )  # fmt: skip
     recovery = measured(told)["recovery"]
     assert recovery.value == pytest.approx(3.5)
-    assert recovery.lower_bound == False
+    assert not recovery.lower_bound
     assert recovery.n == 30
     mark = marks(told, Metrics(told, PROMISE, SCENARIO)).recovery
     assert mark is not None
@@ -144,7 +144,7 @@ def test_a_job_still_out_makes_recovery_a_lower_bound() -> None:
     )  # fmt: skip
     recovery = measured(told)["recovery"]
     assert recovery.value == pytest.approx(78)
-    assert recovery.lower_bound == True
+    assert recovery.lower_bound
 
 
 def test_a_job_s_own_backoff_does_not_make_it_late() -> None:

@@ -90,7 +90,7 @@ def established(port: int) -> frozenset[int]:
 
 def _connections() -> Iterator[tuple[int, int]]:
     for line in _read("/proc/net/tcp").splitlines()[1:]:
-        _, local, remote, state, *_ = line.split()
+        _, local, remote, state, _ = line.split(maxsplit=4)
         if state == _ESTABLISHED:
             yield int(local[-4:], 16), int(remote[-4:], 16)
 

@@ -1,5 +1,6 @@
 """A Redis server of our own, durable as declared, that can be killed and started again on its data."""
 
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -84,7 +85,8 @@ class RedisServer:
         """Raise ``HarnessError`` if it is down and nobody asked for that."""
         if not self.alive and not self._killed:
             status = self._child.returncode if self._child is not None else None
-            raise HarnessError(self._says(f"died by itself (status {status})"))
+            free = shutil.disk_usage(self.directory).free // 2**20
+            raise HarnessError(self._says(f"died by itself (status {status}, {free} MiB free for its data)"))
 
     def _answers(self) -> bool:
         """Whether it is this server, with its data loaded: on a port that was taken meanwhile another one answers."""

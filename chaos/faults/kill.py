@@ -14,7 +14,7 @@ from chaos.planned import Plannable
 
 PARTS: Final = ("slot", "supervisor", "tree")
 BACK_S_MAX: Final = 15.0
-POLL_S: Final = 0.01
+POLL_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,22 @@
+import contextlib
 import itertools
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
+from redis.exceptions import RedisError
 
 import chaos.binaries
 from chaos.binaries import find_toxiproxy
 from chaos.campaign import Campaign
 from chaos.environment.native import NativeEnvironment
+from chaos.environment.redis_server import connect
 from chaos.errors import HarnessError
 from chaos.ports import Ports
 from chaos.processes import RESTART_AFTER_S, Program
@@ -151,6 +155,25 @@ def test_a_ledger_on_a_full_disk_is_the_harness_s_failure(env: NativeEnvironment
     wait_for(env.broken_ledgers)
     with pytest.raises(HarnessError, match=r"could not be written to worker-0-1\.jsonl .*free space"):
         env.check()
+
+
+def test_a_redis_whose_disk_is_full_is_the_harness_s_failure_not_the_queue_s(
+    campaign: Campaign, toxiproxy: ToxiproxyServer, tmp_path: Path
+) -> None:
+    disk = tmp_path / "scenario" / "redis"
+    disk.mkdir(parents=True)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], check=False).returncode:
+        pytest.skip("a small disk needs root and the right to mount")
+    try:
+        with NativeEnvironment(tmp_path / "scenario", campaign, toxiproxy, []) as env:
+            with connect(env.store.port) as client, contextlib.suppress(RedisError):
+                for number in range(100):
+                    client.set(f"key-{number}", "x" * 100_000)
+            wait_for(lambda: not env.store.alive)
+            with pytest.raises(HarnessError, match=r"died by itself \(status 1, 0 MiB free .*\n(.*\n)*.*to the AOF"):
+                env.check()
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_a_harness_that_can_not_write_its_own_ledger_does_not_start(

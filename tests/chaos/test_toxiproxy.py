@@ -1,3 +1,5 @@
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,6 +147,16 @@ def test_a_dead_toxiproxy_is_a_typed_error(toxiproxy: ToxiproxyServer, link: Pro
         toxiproxy.check()
     with pytest.raises(ToxiproxyError, match=f"Toxiproxy on port {toxiproxy.port}: ConnectionError"):
         link.cut("fault-1")
+
+
+def test_a_toxiproxy_that_hangs_is_a_typed_error_after_a_bounded_wait(
+    toxiproxy: ToxiproxyServer, link: ProxyLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chaos.proxy.toxiproxy.HTTP_TIMEOUT_S", 0.1)
+    os.kill(toxiproxy.pid, signal.SIGSTOP)
+    with pytest.raises(ToxiproxyError, match="ReadTimeout"):
+        link.cut("fault-1")
+    os.kill(toxiproxy.pid, signal.SIGCONT)
 
 
 def test_a_program_that_is_no_toxiproxy_is_one_clear_message(campaign: Campaign, tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ from typing import Final, Literal
 
 from stormproof_target import JobSpec
 
+from loadtests.answers import Answer
 from loadtests.arrivals import Arrival
 from loadtests.clock import Clock, SystemClock
 from loadtests.lag import Lag
 from loadtests.producer_client import (
-    Answer,
     NotSentError,
     ProducerClient,
     ProducerError,

@@ -16,14 +16,15 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from stormproof_target import Counts, JobState
+
+from loadtests.answers import Answer, NonsenseError, answer_of, counts_of, states_of
 
 CONNECT_S: Final = 10.0
 ANSWER_S: Final = 10.0
@@ -34,7 +35,6 @@ JOBS_A_REQUEST: Final = 1000
 REQUESTS_A_WRITE: Final = 256
 LOG_LINES: Final = 12
 
-Outcome = Literal["acked", "rejected", "unknown"]
 R = TypeVar("R")
 
 
@@ -44,15 +44,6 @@ class ProducerError(Exception):
 
 class NotSentError(ProducerError):
     """The request never left this process: it changed nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """How an enqueue ended; ``detail`` is the receipt if acked, else why. ``answered_ns`` is monotonic."""
-
-    outcome: Outcome
-    detail: str
-    answered_ns: int
 
 
 class ProducerClient:
@@ -135,11 +126,11 @@ class ProducerClient:
             f'"op":"enqueue","job":{json.dumps(job)},"queue":{json.dumps(queue)},"spec":{spec_json},'
             f'"intended_ns":{intended_ns},"delay_ns":{delay_ns}'
         )
-        return self._request(fields, _answer)
+        return self._request(fields, answer_of)
 
     def counts(self, timeout_s: float = ANSWER_S) -> dict[str, Counts]:
         """Jobs a queue by state. Raises ``ProducerError`` on errors and after ``timeout_s`` seconds."""
-        return self._result("counts", self._request('"op":"counts"', _counts), timeout_s)
+        return self._result("counts", self._request('"op":"counts"', counts_of), timeout_s)
 
     def states(self, jobs: Mapping[str, str], timeout_s: float = ANSWER_S) -> Iterator[JobState]:
         """Read the state of each job (to its receipt, '' if none), in requests of ``JOBS_A_REQUEST`` jobs.
@@ -150,7 +141,7 @@ class ProducerClient:
         while chunk := dict(islice(items, JOBS_A_REQUEST)):
             yield from self._result(
                 "states",
-                self._request(f'"op":"states","jobs":{json.dumps(chunk)}', _states),
+                self._request(f'"op":"states","jobs":{json.dumps(chunk)}', states_of),
                 timeout_s,
             )
 
@@ -224,7 +215,7 @@ class ProducerClient:
             try:
                 while line := lines.readline(LINE_BYTES_MAX):
                     self._take(line)
-            except _NonsenseError as error:
+            except NonsenseError as error:
                 self._fail(str(error))
             except OSError as error:
                 self._fail(f"it can't be read from: {error}")
@@ -238,14 +229,14 @@ class ProducerClient:
             with self._lock:
                 future, read = self._pending.pop(answer["id"])
         except (ValueError, KeyError, TypeError):
-            raise _NonsenseError(line) from None
+            raise NonsenseError(line) from None
         if "error" in answer:
             future.set_exception(self._error(f"it answered: {answer['error']}"))
             return
         try:
             result = read(answer | {"answered_ns": now_ns})
         except (ValueError, KeyError, TypeError, AttributeError):
-            nonsense = _NonsenseError(line)
+            nonsense = NonsenseError(line)
             future.set_exception(self._error(str(nonsense)))
             raise nonsense from None
         future.set_result(result)
@@ -266,30 +257,6 @@ class ProducerClient:
 
     def _error(self, why: str) -> ProducerError:
         return ProducerError(f"producer {self.path.name}: {why}{_log_tail(self._log)}")
-
-
-class _NonsenseError(Exception):
-    def __init__(self, line: bytes) -> None:
-        super().__init__(f"it answered what is no answer to a request: {line[:200]!r}")
-
-
-def _answer(data: dict[str, Any]) -> Answer:
-    outcome: Outcome = data["outcome"]
-    if outcome not in {"acked", "rejected", "unknown"}:
-        raise ValueError(outcome)
-    return Answer(
-        outcome,
-        str(data["receipt" if outcome == "acked" else "why"]),
-        data["answered_ns"],
-    )
-
-
-def _counts(data: dict[str, Any]) -> dict[str, Counts]:
-    return {queue: Counts(**counts) for queue, counts in data["counts"].items()}
-
-
-def _states(data: dict[str, Any]) -> list[JobState]:
-    return [JobState(**state | {"found_in": tuple(state["found_in"])}) for state in data["states"]]
 
 
 def _log_tail(log: Path | None) -> str:

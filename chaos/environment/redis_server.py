@@ -46,8 +46,8 @@ class RedisServer:
             self.directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise HarnessError(f"Redis' data folder can't be made: {error}") from error
-        self._killed = False
         self._child = self.campaign.spawn(self._argv(), log=self.log, variables={})
+        self._killed = False  # not before: `check` looks from another thread, and would take the old one for a casualty
         end_s = time.monotonic() + START_S_MAX
         while not self._answers():
             if self._child.poll() is not None:

@@ -75,20 +75,24 @@ class Metrics:
 
     def unfinished(self) -> Metric:
         """Acknowledged, neither ended well nor a dead letter when waiting ended, and not lost; whatever their spec."""
-        lost_names = [finding.job for finding in self.lost.findings]
-        acked = self.jobs.filter(pl.col("outcome") == "acked")
-        over = (pl.col("n_ok") > 0) | pl.col("state").fill_null("").is_in(lost.ENDED_OTHERWISE)
-        if not self.history.can("dead_letters"):
-            over |= pl.col("n_failed") >= self.scenario.policy.max_attempts
-        out = acked.filter(~over & ~pl.col("job").is_in(lost_names))
+        out = self.unfinished_jobs()
         doomed = out.filter(~pl.col("can_succeed")).height
         return Metric(
             name="unfinished",
             value=out.height,
             unit="jobs",
-            n=acked.height,
+            n=self.jobs.filter(pl.col("outcome") == "acked").height,
             details=f"{doomed} of them must end as dead letters" if doomed else "",
         )
+
+    def unfinished_jobs(self) -> pl.DataFrame:
+        """The rows of those jobs, in order of their enqueue."""
+        lost_names = [finding.job for finding in self.lost.findings]
+        acked = self.jobs.filter(pl.col("outcome") == "acked")
+        over = (pl.col("n_ok") > 0) | pl.col("state").fill_null("").is_in(lost.ENDED_OTHERWISE)
+        if not self.history.can("dead_letters"):
+            over |= pl.col("n_failed") >= self.scenario.policy.max_attempts
+        return acked.filter(~over & ~pl.col("job").is_in(lost_names))
 
     def success_rate(self) -> Metric:
         """Successful / acknowledged, over jobs that can succeed."""

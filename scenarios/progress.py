@@ -27,6 +27,11 @@ class Tick:
     active_faults: tuple[str, ...]
     left_s: float
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """Whose line it is, where several run at once."""
+        return self.target, self.title
+
     def line(self) -> str:
         """As one line of at most a screen's width."""
         fault = f"fault: {', '.join(self.active_faults)}" if self.active_faults else "no fault active"
@@ -61,12 +66,13 @@ class PlainProgress:
 
     def __init__(self, stream: TextIO = sys.stderr, clock_s: Callable[[], float] = time.monotonic) -> None:
         """Write to ``stream``."""
-        self._stream, self._clock_s, self._last_s = stream, clock_s, float("-inf")
+        self._stream, self._clock_s = stream, clock_s
+        self._last_s: dict[tuple[str, str], float] = {}
 
     def tick(self, tick: Tick) -> None:
         """At most one line every ``PLAIN_INTERVAL_S``."""
-        if self._clock_s() - self._last_s >= PLAIN_INTERVAL_S:
-            self._last_s = self._clock_s()
+        if self._clock_s() - self._last_s.get(tick.key, float("-inf")) >= PLAIN_INTERVAL_S:
+            self._last_s[tick.key] = self._clock_s()
             print(f"  {tick.line()}", file=self._stream, flush=True)
 
     def note(self, line: str) -> None:
@@ -75,20 +81,23 @@ class PlainProgress:
 
 
 class LiveProgress:
-    """One line that changes in place, for a terminal."""
+    """A line for each part that runs, which changes in place, for a terminal."""
 
     def __init__(self) -> None:
-        """Take the terminal's last line."""
+        """Take the terminal's last lines."""
+        self._ticks: dict[str, Tick] = {}
         self._console = Console(stderr=True)
         self._live = Live(console=self._console, refresh_per_second=5, transient=True)
         self._live.start()
 
     def tick(self, tick: Tick) -> None:
-        """Replace the line."""
-        self._live.update(Text(tick.line(), no_wrap=True, overflow="ellipsis"))
+        """Replace the target's line."""
+        self._ticks[tick.target] = tick
+        lines = "\n".join(each.line() for each in self._ticks.values())
+        self._live.update(Text(lines, no_wrap=True, overflow="ellipsis"))
 
     def note(self, line: str) -> None:
-        """Above the line."""
+        """Above the lines."""
         self._console.print(line, markup=False, highlight=False)
 
     def close(self) -> None:

@@ -17,15 +17,15 @@ from reports.run_record import (
     FaultRun,
     FindingRecord,
     Load,
-    Metric,
     ObjectiveResult,
     ScenarioRun,
     Situation,
-    TimelineRow,
     Workers,
 )
 from reports.verdict import Verdict, worst
-from scenarios.checkers import Finding
+from reports.words import measured
+from scenarios.checkers import FINDINGS_SHOWN_MAX, Finding
+from scenarios.checkers.gather import told
 from scenarios.explain import key_rows
 from scenarios.fit import Fitted
 from scenarios.history import History
@@ -67,10 +67,10 @@ def record(
         Situation(expression=each.expression, measured=each.measured, reached=each.reached)
         for each in evaluate_situations(scenario.reach, history, promise, scenario)
     )
-    measured = metrics.all()
+    numbers = metrics.all()
     duration_s = (history.end - history.begin) / 1e9
-    objectives = evaluate_all(parse_objectives(scenario.objectives, scenario.name), measured, duration_s)
-    by_name = {metric.name: metric for metric in measured}
+    objectives = evaluate_all(parse_objectives(scenario.objectives, scenario.name), numbers, duration_s)
+    by_name = {metric.name: metric for metric in numbers}
     verdict = worst(
         [
             *(check.verdict for check in checked),
@@ -96,8 +96,8 @@ def record(
         faults=fault_runs,
         situations=situations,
         checkers=tuple(_checker_run(check) for check in checked),
-        findings=(*_broken(checked, promise, history), *_slower(objectives, by_name)),
-        metrics=measured,
+        findings=(*_broken(checked, promise, history), *_slower(objectives, history, metrics)),
+        metrics=numbers,
         objectives=objectives,
         series=series(history, metrics),
         marks=marks(history, metrics, objectives),
@@ -190,7 +190,7 @@ def _checker_run(check: CheckerJudgement) -> CheckerRun:
 
 def _broken(checked: Iterable[CheckerJudgement], promise: Promise, history: History) -> Iterator[FindingRecord]:
     for check in checked:
-        found = check.judged.findings
+        found = sorted(check.judged.findings, key=lambda finding: finding.at_ns < history.begin)  # warm-up last
         for index, finding in enumerate(found):
             source = promise.sources.get(finding.clause, promise.sources.get("delivery"))
             value = promise.to_dict().get(finding.clause, "")
@@ -207,7 +207,7 @@ def _broken(checked: Iterable[CheckerJudgement], promise: Promise, history: Hist
                 if source is None
                 else Clause(name=finding.clause, value=str(value), sentence=source.sentence, source=source.where),
                 causes=tuple(_causes(finding)),
-                timeline=_timeline(history, finding),
+                timeline=key_rows(history, finding.job, finding) if finding.job else (),
                 more_like_it=tuple(other.job for other in found if other is not finding and other.job),
                 times=check.judged.total if index == 0 else 1,
             )
@@ -219,23 +219,45 @@ def _causes(finding: Finding) -> Iterator[Cause]:
         yield Cause(cause=cause if fails else "Considered", fails=fails or text)
 
 
-def _timeline(history: History, finding: Finding) -> tuple[TimelineRow, ...]:
-    return tuple(key_rows(history, finding.job, finding)) if finding.job else ()
-
-
-def _slower(objectives: Iterable[ObjectiveResult], metrics: Mapping[str, Metric]) -> Iterator[FindingRecord]:
+def _slower(objectives: Iterable[ObjectiveResult], history: History, metrics: Metrics) -> Iterator[FindingRecord]:
     for objective in objectives:
-        if objective.verdict is Verdict.FAIL and objective.metric != "lost":
-            details = metrics[objective.metric].details if objective.metric in metrics else ""
-            measured = "nothing" if objective.measured is None else f"{objective.measured:.4g}"
-            yield FindingRecord(
-                id="",
-                kind="slower than objective",
-                anomaly=objective.metric,
-                checker=objective.text,
-                says=f"{objective.text} was missed: {measured} {objective.unit}, n {objective.n}."
-                + (f" {details}." if details else ""),
-            )
+        if objective.verdict is not Verdict.FAIL or objective.metric == "lost":  # what is lost is a finding already
+            continue
+        jobs = _examples(objective.metric, metrics)
+        measured_as = "nothing" if objective.measured is None else measured(objective.measured, objective.unit)
+        says = f"{objective.text} was missed: {measured_as}, n {objective.n}" + (
+            f" ({objective.note})" if objective.note else ""
+        )
+        yield FindingRecord(
+            id="",
+            kind="slower than objective",
+            anomaly=objective.metric,
+            checker=objective.text,
+            says=f"{says}. {_whereabouts(history, jobs[0])}" if jobs else f"{says}.",
+            job=jobs[0] if jobs else None,
+            timeline=key_rows(history, jobs[0]) if jobs else (),
+            more_like_it=tuple(jobs[1:FINDINGS_SHOWN_MAX]),
+            times=max(len(jobs), 1),
+        )
+
+
+def _examples(metric: str, metrics: Metrics) -> list[str]:
+    """The jobs that an objective about ``metric`` was missed by, as far as they can be named."""
+    out = metrics.unfinished_jobs()["job"].to_list()
+    if out or metric != "recovery":
+        return [str(job) for job in out] if metric in {"unfinished", "recovery", "success_rate"} else []
+    late = metrics.late_jobs()
+    return [] if late is None else [str(job) for job in late.sort("done", descending=True)["job"].to_list()]
+
+
+def _whereabouts(history: History, name: str) -> str:
+    """What happened to one job, in a sentence: its last run, and where the queue has it."""
+    (job,) = history.stories([name])
+    ran = f"its last was {told(job.runs[-1], history.begin)}" if job.runs else "it never started"
+    where = (
+        f"; in the end the queue had it as {job.state} ({', '.join(job.found_in) or 'in no key'})" if job.state else ""
+    )
+    return f"Job {name} had {len(job.runs)} runs, {ran}{where}."
 
 
 def _why(

@@ -5,6 +5,7 @@
 The runner owns environment, faults and verdict, always; where the load comes from is a ``LoadSource``.
 """
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -38,6 +39,10 @@ WARM_UP_S: Final = 0.2
 DRAIN_S: Final = 10.0
 STOP_GRACE_S: Final = 3.0
 HEAL_S_MAX: Final = 15.0
+
+
+class Cancelled(Exception):  # noqa: N818  # no error: somebody asked for it
+    """The campaign is being interrupted."""
 
 
 class LoadSource(Protocol):
@@ -108,12 +113,14 @@ class ScenarioRunner:
         toxiproxy: ToxiproxyServer,
         progress: Progress,
         load: LoadSource | None = None,
+        cancelled: threading.Event | None = None,
     ) -> None:
         """``directory`` gets ledgers, logs and ``history.parquet``."""
         self.program, self.description, self.fitted = program, description, fitted
         self.scenario, self.seed, self.directory = fitted.scenario, seed, directory
         self.campaign, self.toxiproxy, self.progress = campaign, toxiproxy, progress
         self.load = load if load is not None else PlannedLoad(fitted, seed)
+        self._cancelled = cancelled if cancelled is not None else threading.Event()
         self._phase = "starting"
 
     def run(self) -> RunResult:
@@ -190,7 +197,7 @@ class ScenarioRunner:
             for _ in range(self.fitted.slots * len(names)):
                 number += 1
                 client.enqueue(f"warm-{number}", "default", spec, time.monotonic_ns())
-            self._look(env)
+            self._look(env, left_s=self.scenario.load.for_s + self.scenario.rest_s)
             time.sleep(WARM_UP_S)
 
     def _has_run(self, worker: str) -> bool:
@@ -224,13 +231,15 @@ class ScenarioRunner:
     def _watch_load(self, env: NativeEnvironment, client: ProducerClient, driver: ScheduleDriver, end_ns: int) -> None:
         """Until the load is over; bounded, since an enqueue may never be answered."""
         while not self.load.ended:
-            self._look(env, driver.active, (end_ns - time.monotonic_ns()) / NS_A_SECOND)
+            self._look(env, driver.active, (end_ns - time.monotonic_ns()) / NS_A_SECOND + self.scenario.rest_s)
             if client.closed or time.monotonic_ns() > end_ns + DRAIN_S * NS_A_SECOND:
                 return
             time.sleep(POLL_S)
 
     def _look(self, env: NativeEnvironment, active: Sequence[str] = (), left_s: float = 0.0) -> None:
         """One look round: is the ground firm, and what is to be shown."""
+        if self._cancelled.is_set():
+            raise Cancelled
         env.check()
         self.progress.tick(
             Tick(

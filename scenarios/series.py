@@ -50,7 +50,7 @@ def marks(history: "History", metrics: "Metrics", objectives: Iterable[Objective
     """When the load ended, when each lost job was last seen, and the slowest recovery with its limit."""
     found = metrics.lost.findings
     words = {finding.anomaly for finding in found}
-    recovery = metrics.slowest_recovery()
+    recovery = metrics.slowest_recovery() if metrics.recovery().value is not None else None
     limits = [each.threshold for each in objectives if each.metric == "recovery"]
     if recovery is not None and limits:
         recovery = type(recovery)(

@@ -2,7 +2,9 @@
 
 import os
 import platform
+import threading
 from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,19 +20,21 @@ from chaos.errors import HarnessError
 from chaos.proxy.toxiproxy import ToxiproxyServer
 from reports import run_record as rr
 from reports.evaluate import evaluate_all
-from reports.objectives import DEFAULT_POLICY, load_policy
+from reports.objectives import DEFAULT_POLICY, Policy, load_policy
 from reports.verdict import Verdict, worst
 from reports.write import write_all
 from scenarios.fit import fit
 from scenarios.history import History
 from scenarios.metrics import Metrics
 from scenarios.pool import pooled
-from scenarios.progress import Progress
+from scenarios.progress import Progress, Tick
 from scenarios.record import Circumstances, clauses, not_applicable, record
-from scenarios.runner import LoadSource, ScenarioRunner
+from scenarios.runner import Cancelled, LoadSource, ScenarioRunner
 from scenarios.scenario import Scenario
 from scenarios.target_program import TargetProgram
 
+OVERHEAD_S: Final = 3.0
+AT_ONCE: Final = 2  # parts: more would be slow for want of processors, not of the queue
 PASS_EXPECTED: Final = (Verdict.PASS,)
 ANY_EXPECTED: Final = (Verdict.PASS, Verdict.FAIL)
 FAIL_EXPECTED: Final = (Verdict.FAIL,)
@@ -54,13 +58,14 @@ class PartPlan:
 
 @dataclass(frozen=True, slots=True)
 class CampaignPlan:
-    """What one invocation runs; ``command`` runs it again."""
+    """What one invocation runs; ``command`` runs it again. ``side_by_side``: two parts at a time."""
 
     parts: Sequence[PartPlan]
     seed: int
     out: Path
     command: str
     policy: Path = DEFAULT_POLICY
+    side_by_side: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +92,15 @@ def run_campaign(plan: CampaignPlan, progress: Progress, load: LoadSource | None
         ToxiproxyServer(campaign, find_toxiproxy(), directory / "toxiproxy.log") as toxiproxy,
     ):
         bench = _Bench(plan, campaign, toxiproxy, directory, progress, load)
-        parts = tuple(_part(bench, part, policy.name, policy.objectives) for part in plan.parts)
-        servers = (*bench.servers, rr.Server(name="Toxiproxy", binary="toxiproxy-server", version=toxiproxy.version))
+        parts = (
+            _side_by_side(bench, policy)
+            if plan.side_by_side
+            else tuple(_part(bench, part, policy) for part in plan.parts)
+        )
+        servers = (
+            *bench.servers,
+            rr.Server(name="Toxiproxy", binary=toxiproxy.binary.name, version=toxiproxy.binary.version),
+        )
     ended = datetime.now(UTC)
     whole = rr.RunRecord(
         campaign=identity,
@@ -131,22 +143,41 @@ class _Bench:
     ) -> None:
         self.plan, self.campaign, self.toxiproxy = plan, campaign, toxiproxy
         self.directory, self.progress, self.load = directory, progress, load
+        self.cancelled = threading.Event()
+        self._lock = threading.Lock()
         self.servers: tuple[rr.Server, ...] = ()
         self.canary_written = self.canary_lost = self.lines = self.torn = 0
         self.host_stall_s = 0.0
 
     def add(self, history: History, server: rr.Server) -> None:
         """Count one scenario's history in."""
-        if server not in self.servers:
-            self.servers += (server,)
-        self.canary_written += history.canary.acked
-        self.canary_lost += history.canary.missing
-        self.lines += history.events.height
-        self.torn += history.torn
-        self.host_stall_s += sum(stall.hi - stall.lo for stall in history.stalls if stall.worker == "host") / 1e9
+        stalled_s = sum(stall.hi - stall.lo for stall in history.stalls if stall.worker == "host") / 1e9
+        with self._lock:
+            if server not in self.servers:
+                self.servers += (server,)
+            self.canary_written += history.canary.acked
+            self.canary_lost += history.canary.missing
+            self.lines += history.events.height
+            self.torn += history.torn
+            self.host_stall_s += stalled_s
 
 
-def _part(bench: _Bench, part: PartPlan, policy: str, objectives: Sequence[object]) -> rr.Part:
+def _side_by_side(bench: _Bench, policy: Policy) -> tuple[rr.Part, ...]:
+    """Two parts at a time, a thread each; what goes wrong in one, or an interruption, ends them all."""
+    with ThreadPoolExecutor(AT_ONCE, "part") as threads:
+        futures = [threads.submit(_part, bench, part, policy) for part in bench.plan.parts]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+        finally:
+            if not all(future.done() for future in futures):
+                bench.cancelled.set()
+        failed = [error for future in futures if (error := future.exception()) and not isinstance(error, Cancelled)]
+        if failed:
+            raise failed[0]
+        return tuple(future.result() for future in futures)
+
+
+def _part(bench: _Bench, part: PartPlan, policy: Policy) -> rr.Part:
     runs: list[rr.ScenarioRun] = []
     measured: list[Metrics] = []
     calm_p95_s: float | None = None
@@ -169,8 +200,9 @@ def _part(bench: _Bench, part: PartPlan, policy: str, objectives: Sequence[objec
             directory=bench.directory / _slug(part.program.label) / scenario.name,
             campaign=bench.campaign,
             toxiproxy=bench.toxiproxy,
-            progress=bench.progress,
+            progress=_PartProgress(bench.progress, _seconds(part.scenarios[number:])),
             load=bench.load,
+            cancelled=bench.cancelled,
         )
         result = runner.run()
         bench.add(result.history, result.server)
@@ -184,7 +216,7 @@ def _part(bench: _Bench, part: PartPlan, policy: str, objectives: Sequence[objec
     if description is None:
         raise HarnessError(f"target {part.program.label}: no scenario was chosen")
     over_all = pooled(measured) if measured else ()
-    results = evaluate_all(objectives, over_all, _length_s(measured))  # type: ignore[arg-type]
+    results = evaluate_all(policy.objectives, over_all, _length_s(measured))
     return rr.Part(
         kind=part.kind,
         target=_target(description),
@@ -195,10 +227,28 @@ def _part(bench: _Bench, part: PartPlan, policy: str, objectives: Sequence[objec
         sustainable_rate_s=description.sustainable_rate_s,
         title=part.title,
         caught_by=part.caught_by,
-        policy=policy,
+        policy=policy.name,
         metrics=over_all,
         objectives=results,
     )
+
+
+class _PartProgress:
+    """Adds to the time that a scenario has left what the scenarios after it will take."""
+
+    def __init__(self, progress: Progress, later_s: float) -> None:
+        self.progress, self.later_s = progress, later_s
+
+    def tick(self, tick: Tick) -> None:
+        self.progress.tick(replace(tick, left_s=tick.left_s + self.later_s))
+
+    def note(self, line: str) -> None:
+        self.progress.note(line)
+
+
+def _seconds(scenarios: Sequence[Scenario]) -> float:
+    """What they take at least: load, rest, and about as much as starting and judging costs."""
+    return sum(scenario.load.for_s + scenario.rest_s + OVERHEAD_S for scenario in scenarios)
 
 
 def _said(run: rr.ScenarioRun, title: str) -> str:
@@ -228,6 +278,7 @@ def _target(description: Description) -> rr.Target:
         name=description.name,
         version=description.version,
         interpreter=description.interpreter,
+        title=description.title,
         libraries=tuple(rr.Version(name=name, version=each) for name, each in description.libraries.items()),
     )
 

@@ -1,19 +1,66 @@
-"""How a campaign's commands end: a table, where the report is, and the verdict's exit code."""
+"""How a campaign's commands end: the top finding of each scenario, a table, where the report is, the exit code."""
+
+from collections.abc import Iterator
 
 from rich.table import Table
 
+from reports.run_record import FindingRecord, Part, ScenarioRun
 from reports.verdict import Verdict
 from scenarios.exit_codes import exit_of
+from scenarios.explain import as_text
 from scenarios.suite import CampaignResult
 from scenarios.terminal import console
 
 
 def close(result: CampaignResult, verdict: Verdict) -> int:
-    """Print the table and the report's path; returns the exit code of ``verdict``."""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for name in ("target", "scenario", "verdict", "acknowledged", "lost", "runs", "faults fired", "p95 job time"):
-        table.add_column(name, justify="left" if name in {"target", "scenario", "verdict"} else "right")
+    """Print all that; returns the exit code of ``verdict``."""
+    out = console()
+    out.print()
     for part in result.record.parts:
+        for run in part.scenarios:
+            for line in _finding(part, run):
+                out.print(line, markup=False, soft_wrap=True)
+    out.print(_table(result.record.parts))
+    out.print(f"\nreport: {result.directory / 'report.html'}", markup=False, soft_wrap=True)
+    return exit_of(verdict)
+
+
+def _finding(part: Part, run: ScenarioRun) -> Iterator[str]:
+    """The first finding with the life of its job; how many more; how to see it again."""
+    if not run.findings:
+        return
+    first = run.findings[0]
+    yield f"{part.title or part.target.label}, {run.title}: {first.kind}"
+    yield f"  {first.id}  {first.says}"
+    yield from _promise(first)
+    if first.timeline:
+        yield as_text(first.timeline)
+    if len(run.findings) > 1:
+        yield f"  and {len(run.findings) - 1} more findings, in the report"
+    yield f"  replay: {run.replay}\n"
+
+
+def _promise(finding: FindingRecord) -> Iterator[str]:
+    if finding.clause is not None:
+        yield f"  promised: “{finding.clause.sentence}” ({finding.clause.source})"
+
+
+def _table(parts: tuple[Part, ...]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    left = {"target", "scenario", "verdict", "as it should"}
+    for name in (
+        "target",
+        "scenario",
+        "verdict",
+        "acknowledged",
+        "lost",
+        "runs",
+        "faults fired",
+        "p95 job time",
+        "as it should",
+    ):
+        table.add_column(name, justify="left" if name in left else "right", no_wrap=True)
+    for part in parts:
         for run in part.scenarios:
             lost, p95 = run.metric("lost"), run.metric("p(95) job_time")
             table.add_row(
@@ -25,13 +72,6 @@ def close(result: CampaignResult, verdict: Verdict) -> int:
                 str(run.runs),
                 f"{sum(fault.fired for fault in run.faults)} of {len(run.faults)}",
                 "–" if p95 is None or p95.value is None else f"{p95.value:.2f} s",
+                "yes" if part.as_expected else "NO",
             )
-    out = console()
-    out.print(table)
-    for part in result.record.parts:
-        for run in part.scenarios:
-            for finding in run.findings:
-                told = f"{finding.id} {finding.kind}: {finding.says}\n   replay: {run.replay}"
-                out.print(told, markup=False, soft_wrap=True)
-    out.print(f"report: {result.directory / 'report.html'}", markup=False, soft_wrap=True)
-    return exit_of(verdict)
+    return table

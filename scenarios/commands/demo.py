@@ -34,7 +34,9 @@ def add_to(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
 
 def perform(options: argparse.Namespace) -> int:
     """Exit 0 when each part ended as it should."""
-    plan = CampaignPlan(_parts(), options.seed, options.out, f"stormproof demo --seed {options.seed}")
+    plan = CampaignPlan(
+        _parts(), options.seed, options.out, f"stormproof demo --seed {options.seed}", side_by_side=True
+    )
     with for_stream(sys.stderr) as progress:
         result = run_campaign(plan, progress)
     as_expected = all(part.as_expected for part in result.record.parts)

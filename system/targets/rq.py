@@ -27,6 +27,7 @@ class RQTarget(Target):
     """RQ as its documentation sets it up."""
 
     name = "rq"
+    title = "RQ"
     abilities = frozenset(
         {"delay", "retries", "attempt_numbers", "dead_letters", "soft_timeout", "crash_bound", "slot_processes"}
     )

@@ -81,12 +81,14 @@ class Description:
     slots_per_worker: int | None = None
     libraries: Mapping[str, str] = field(default_factory=dict)
     interpreter: str = ""
+    title: str = ""
 
 
 class Target:
     """One queue library, spoken for. Override what is below; methods are called from many threads at once."""
 
     name: ClassVar[str]
+    title: ClassVar[str] = ""  # what people call it, where that is not its name
     abilities: ClassVar[frozenset[str]] = frozenset()
     sustainable_rate_s: ClassVar[float | None] = None  # jobs/s that the recommended set-up keeps up with
     slots_per_worker: ClassVar[int | None] = None  # bodies that one worker program can run at once (None: any number)
@@ -134,6 +136,7 @@ class Target:
             sustainable_rate_s=self.sustainable_rate_s,
             slots_per_worker=self.slots_per_worker,
             libraries=versions,
+            title=self.title,
             interpreter=f"Python {sys.version.split()[0]}",
         )
 
@@ -169,6 +172,7 @@ def _as_dict(description: Description) -> dict[str, object]:
         "slots_per_worker": description.slots_per_worker,
         "libraries": dict(description.libraries),
         "interpreter": description.interpreter,
+        "title": description.title,
     }
 
 
@@ -207,6 +211,7 @@ def description_from_dict(data: Mapping[str, object]) -> Description:
         slots_per_worker=slots,  # type: ignore[arg-type]
         libraries=libraries,  # type: ignore[arg-type]
         interpreter=str(data.get("interpreter", "")),
+        title=str(data.get("title", "")),
     )
 
 

@@ -16,9 +16,10 @@ from stormproof_target.ledger import pid_start
 from chaos.errors import HarnessError
 from chaos.guardian import PROGRAM, SWEEP_S_MAX, end_all
 from chaos.ports import Ports
-from chaos.procfs import CAMPAIGN_VARIABLE, HARNESS_VARIABLE, is_alive, processes, variables
+from chaos.procfs import CAMPAIGN_VARIABLE, ENVIRONMENT_VARIABLE, HARNESS_VARIABLE, is_alive, processes, variables
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+MARKS: Final = frozenset({CAMPAIGN_VARIABLE, ENVIRONMENT_VARIABLE, HARNESS_VARIABLE})
 RUNTIME_PREFIX: Final = "stormproof-"
 SESSIONS: Final = "sessions"  # in the runtime folder: what the guardian knows, for when it is killed as well
 LOG_TAIL_LINES: Final = 8
@@ -46,7 +47,7 @@ class Campaign:
         self.runtime = Path(tempfile.mkdtemp(prefix=f"{RUNTIME_PREFIX}{self._harness}-"))
         (self.runtime / SESSIONS).write_text(f"{_boot()}\n")
         reading_end, self._pipe = os.pipe2(os.O_CLOEXEC)
-        unmarked = {key: value for key, value in os.environ.items() if key != CAMPAIGN_VARIABLE}
+        unmarked = {key: value for key, value in os.environ.items() if key not in MARKS}
         self._guardian = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", PROGRAM, str(ROOT), self.id, str(self.runtime)],
             stdin=reading_end,

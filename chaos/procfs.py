@@ -49,7 +49,7 @@ def is_alive(pid: int, start: int) -> bool:
 
 def variables(pid: int) -> dict[str, str]:
     """The environment that the process was started with; empty when it can't be read or was overwritten."""
-    pairs = (each.partition(b"=") for each in _environ(pid).split(b"\0"))
+    pairs = (each.partition(b"=") for each in (_environ(pid) or b"").split(b"\0"))
     return {os.fsdecode(key): os.fsdecode(value) for key, sign, value in pairs if sign}
 
 
@@ -64,6 +64,8 @@ def belonging(marks: Collection[str], sessions: Collection[int] = ()) -> list[Pr
     roots = []
     for each in table.values():
         found = _environ(each.pid)
+        if found is None:
+            continue
         if wanted <= set(found.split(b"\0")) or (b"=" not in found and each.session in sessions):
             roots.append(each.pid)
     return [table[pid] for pid in with_descendants(roots, table.values())]
@@ -89,20 +91,21 @@ def established(port: int) -> frozenset[int]:
 
 
 def _connections() -> Iterator[tuple[int, int]]:
-    for line in _read("/proc/net/tcp").splitlines()[1:]:
+    for line in (_read("/proc/net/tcp") or b"").splitlines()[1:]:
         _, local, remote, state, _ = line.split(maxsplit=4)
         if state == _ESTABLISHED:
             yield int(local[-4:], 16), int(remote[-4:], 16)
 
 
-def _environ(pid: int) -> bytes:
+def _environ(pid: int) -> bytes | None:
+    """None where it is gone or may not be read: then it is nobody that we started."""
     return _read(f"/proc/{pid}/environ")
 
 
-def _read(path: str) -> bytes:
-    """Empty when there is no such thing (any more). Read by the thousand, so without ``pathlib``."""
+def _read(path: str) -> bytes | None:
+    """Read by the thousand, so without ``pathlib``."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123
             return file.read()
     except OSError:
-        return b""
+        return None

@@ -81,6 +81,15 @@ def test_a_foreign_process_is_not_taken_for_ours_by_its_session_number_alone() -
     assert belonging([MARK], {os.getsid(0), os.getpid()}) == []
 
 
+def test_a_process_that_may_not_be_read_is_nobody_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    me = process(os.getpid())
+    assert me is not None
+    monkeypatch.setattr("chaos.procfs._environ", lambda _pid: None)
+    assert belonging([MARK], {me.session}) == []
+    monkeypatch.setattr("chaos.procfs._environ", lambda _pid: b"")
+    assert me.pid in {each.pid for each in belonging([MARK], {me.session})}
+
+
 def test_a_zombie_is_not_alive(children: list[subprocess.Popen[bytes]]) -> None:
     child = subprocess.Popen(["/bin/true"])
     children.append(child)

@@ -96,7 +96,7 @@ def test_what_has_exited_by_the_stop_is_told_and_what_lives_is_not(exits: list[E
     watch.add(watched(dead.pid, dead))
     watch.add(watched(alive.pid, alive))
     dead.kill()
-    os.waitid(os.P_PID, dead.pid, os.WEXITED | os.WNOWAIT)
+    wait_for(lambda: (now := process(dead.pid)) is None or now.state == "Z")
     watch.stop()
     watch.stop()
     assert [each.process.pid for each in exits] == [dead.pid]

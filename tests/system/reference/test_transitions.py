@@ -40,6 +40,11 @@ class TestEnqueue:
         assert calls.enqueue("j") == "known"
         assert calls.places("j") == ["finished"]
 
+    def test_id_of_a_stock_job_is_taken(self, calls: Calls) -> None:
+        calls.redis.hset("rq:job:j", mapping={"data": "stock", "status": "queued"})
+        assert calls.enqueue("j") == "known"
+        assert calls.record("j") == {"data": "stock", "status": "queued"}
+
     def test_late_copy_is_refused_by_its_window(self, calls: Calls) -> None:
         assert calls.enqueue("j", window_us=-1) == "expired"
         assert calls.record("j") == {}
@@ -228,6 +233,13 @@ class TestComplete:
         assert held.record("j") == before
         assert not held.redis.exists("rq:results:j")
 
+    def test_needs_both_the_lease_and_its_exec(self, held: Calls) -> None:
+        held.redis.zrem("rq:sp:lease:q", "j")
+        assert held.complete("j", "s.1") == "lost"
+        held.redis.zadd("rq:sp:lease:q", {"j": START_US + LEASE_US})
+        assert held.complete("j", "") == "lost"
+        assert held.complete("j", "s.1") == "applied"
+
     def test_kept_for_good_if_asked(self, held: Calls) -> None:
         held.complete("j", "s.1", ttl_s=-1)
         assert held.redis.ttl("rq:job:j") == -1
@@ -278,6 +290,7 @@ class TestGivingBack:
         held.enqueue("k")
         assert held.give_back(transition, "j", "s.1") == "applied"
         assert held.waiting() == ["j", "k"]
+        assert held.places("j") == ["waiting"]
         assert not {"attempts", "crashes", "stalls"} & set(held.record("j"))
 
     def test_repeat_is_replayed(self, held: Calls, transition: str) -> None:
@@ -334,6 +347,7 @@ class TestSweep:
         assert held.sweep() == (1, 0)
         assert held.places("j") == ["waiting"]
         assert held.record("j")["stalls"] == "1"
+        assert held.record("j")["exec"] == ""
 
     def test_bound_makes_a_dead_letter(self, held: Calls) -> None:
         held.advance(LEASE_US + 1)

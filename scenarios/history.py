@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 import polars as pl
 from stormproof_target import JobSpec, Policy, Promise
@@ -12,25 +12,11 @@ from stormproof_target import JobSpec, Policy, Promise
 from scenarios import history_faults as happened
 from scenarios import history_tables as tables
 from scenarios.history_causes import Causes
-from scenarios.history_read import SCHEMA, Header, HistoryError, Ledgers, from_dicts, read_ledgers
+from scenarios.history_read import Header, HistoryError, Ledgers, from_dicts, read_ledgers
+from scenarios.history_schema import COLUMNS, FEW, MANY
 from scenarios.history_types import FOREVER, Job, Run
 
 __all__ = ["History", "HistoryError", "read_history"]
-
-MANY: Final = (
-    "started",
-    "ended",
-    "invoked",
-    "acked",
-    "rejected",
-    "unknown",
-    "state",
-    "open",
-    "exited",
-    "count",
-    "sample",
-    "canary",
-)
 
 
 def read_history(directory: Path) -> "History":
@@ -43,7 +29,7 @@ class History:
 
     def __init__(self, ledgers: Ledgers) -> None:
         """``ledgers`` are checked already; see ``read_history``, ``from_events``, ``read_parquet``."""
-        self.events, self.header, self.torn = ledgers.events, ledgers.header, ledgers.torn
+        self.frames, self.header, self.torn = ledgers.frames, ledgers.header, ledgers.torn
         self._causes: Causes | None = None
 
     @classmethod
@@ -60,17 +46,21 @@ class History:
             "promise": dict(self.header.promise),
         }
         kept = json.dumps({**header, "abilities": abilities, "torn": self.torn})
-        self.events.write_parquet(path, metadata={"stormproof": kept})
+        parts = [
+            frame.lazy() if kind == FEW else frame.lazy().with_columns(e=pl.lit(kind))
+            for kind, frame in self.frames.items()
+        ]
+        pl.concat(parts, how="diagonal").sink_parquet(path, metadata={"stormproof": kept})
 
     @classmethod
     def read_parquet(cls, path: Path) -> Self:
         """The inverse of ``write_parquet``. Raises ``HistoryError``."""
         try:
             kept = json.loads(pl.read_parquet_metadata(path)["stormproof"])
-            events = pl.read_parquet(path, columns=list(SCHEMA))
+            frames = {kind: _stored(path, kind) for kind in COLUMNS}
         except (KeyError, ValueError, OSError, pl.exceptions.PolarsError) as error:
             raise HistoryError(f"{path}: not a stored history ({error})") from error
-        return cls(Ledgers(events, Header.from_event(kept), kept["torn"]))  # checked before it was stored
+        return cls(Ledgers(frames, Header.from_event(kept), kept["torn"]))  # checked before it was stored
 
     def can(self, ability: str) -> bool:
         """Whether the target has an ability; a history without a ``target`` event is taken to have all."""
@@ -81,29 +71,33 @@ class History:
     @cached_property
     def writers(self) -> pl.DataFrame:
         """w, worker, role, pid, pid_start, life, exit_lo, exit_hi."""
-        return tables.processes(self.events)
+        return tables.processes(self.frames)
 
     @cached_property
     def runs(self) -> pl.DataFrame:
         """run, job, w, worker, pid, life, start, end_lo, end_hi, outcome, attempt, fence, args_sum; ordered."""
-        return tables.runs(self.events, self.writers)
+        return tables.runs(self.frames, self.writers)
 
     @cached_property
     def jobs(self) -> pl.DataFrame:
         """One row an enqueue: see ``history_tables.jobs``."""
-        return tables.jobs(self.events, self.runs)
+        return tables.jobs(self.frames, self.runs)
 
     @cached_property
     def counts(self) -> pl.DataFrame:
         """t, queue, waiting, delayed, running, dead: what the queue says of itself."""
-        return tables.of(self.events, "count", "queue", "waiting", "delayed", "running", "dead")
+        return self.frames["count"]
 
     # ---- what is few
 
-    @cached_property
+    @property
+    def lines(self) -> int:
+        """Events in all."""
+        return sum(frame.height for frame in self.frames.values())
+
+    @property
     def _few(self) -> pl.DataFrame:
-        """Events of which there is no fixed number a job, so that nobody scans all events for a handful."""
-        return self.events.lazy().filter(~pl.col("e").is_in(MANY)).collect()
+        return self.frames[FEW]
 
     @cached_property
     def faults(self) -> tuple[happened.FaultSpan, ...]:
@@ -118,7 +112,7 @@ class History:
     @cached_property
     def lives(self) -> dict[str, tuple[happened.Life, ...]]:
         """Worker → its spawns."""
-        return happened.lives(self._few, self.events, self.signals)
+        return happened.lives(self._few, self.frames["exited"], self.signals)
 
     @cached_property
     def stalls(self) -> tuple[happened.Stall, ...]:
@@ -128,32 +122,36 @@ class History:
     @cached_property
     def canary(self) -> happened.Canary:
         """What the store itself lost."""
-        return happened.canary(self.events.lazy().filter(pl.col("e") == "canary").collect())
+        return happened.canary(self.frames["canary"])
 
     @cached_property
     def ops(self) -> pl.DataFrame:
         """Operators' requests: t, op, job, phase."""
-        return tables.of(self._few, "op", "op", "job", "phase")
+        return self._few.filter(pl.col("e") == "op").select("t", "op", "job", "phase")
 
     @cached_property
     def phases(self) -> dict[str, int]:
         """When the runner first said ``load_begin``, ``load_end``, ``rest``, ..."""
-        marks = tables.of(self._few, "phase", "name").unique("name", keep="first")
+        marks = (
+            self._few.filter(pl.col("e") == "phase")
+            .select("t", "name")
+            .unique("name", keep="first", maintain_order=True)
+        )
         return {name: t for t, name in marks.iter_rows()}
 
     @cached_property
     def begin(self) -> int:
         """Load's begin, or the first event."""
-        return self.phases.get("load_begin") or self._edge(pl.col("t").min())
+        return self.phases.get("load_begin") or min(self._times(), default=0)
 
     @cached_property
     def end(self) -> int:
         """The last event."""
-        return self._edge(pl.col("t").max())
+        return max(self._times(), default=0)
 
-    def _edge(self, expression: pl.Expr) -> int:
-        value = self.events.select(expression).item()
-        return int(value) if value is not None else 0
+    def _times(self) -> list[int]:
+        """The first and the last of each table."""
+        return [int(frame["t"][index]) for frame in self.frames.values() if frame.height for index in (0, -1)]
 
     @cached_property
     def looked_at(self) -> int:
@@ -203,6 +201,12 @@ class History:
             by_job.setdefault(row[1], []).append(Run(*row))
         table = self.jobs.lazy().join(chosen, on="job", how="semi", maintain_order="left").collect()
         return [_job(row, by_job.get(row["job"], [])) for row in table.iter_rows(named=True)]
+
+
+def _stored(path: Path, kind: str) -> pl.DataFrame:
+    """One table; the file holds one kind after another, so the others' row groups are skipped."""
+    chosen = ~pl.col("e").is_in(list(MANY)) if kind == FEW else pl.col("e") == kind
+    return pl.scan_parquet(path).filter(chosen).select(COLUMNS[kind]).collect()
 
 
 def _job(row: dict[str, Any], runs: list[Run]) -> Job:

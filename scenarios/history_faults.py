@@ -89,16 +89,16 @@ def signals(events: pl.DataFrame) -> tuple[Signal, ...]:
     return tuple(Signal(t, worker or "", pid or 0, name) for t, worker, pid, name in rows)
 
 
-def lives(events: pl.DataFrame, all_events: pl.DataFrame, sent: Iterable[Signal]) -> dict[str, tuple[Life, ...]]:
-    """Worker → its lives in order. Ends of processes may be many (a fork a job): they are looked for in all events."""
+def lives(events: pl.DataFrame, exited: pl.DataFrame, sent: Iterable[Signal]) -> dict[str, tuple[Life, ...]]:
+    """Worker → its lives in order. ``exited``: ends of processes, many where jobs are forked."""
     found: dict[str, list[Life]] = defaultdict(list)
     by_process: dict[tuple[int, int], tuple[str, int]] = {}
     for t, worker, pid, pid_start in _rows(events, "spawned", ("t", "worker", "pid", "pid_start")):
         found[worker].append(Life(worker, len(found[worker]) + 1, pid, t))
         by_process[pid, pid_start] = worker, len(found[worker]) - 1
     wanted = {pid for pid, _ in by_process}
-    exits = all_events.lazy().filter((pl.col("e") == "exited") & pl.col("pid").is_in(list(wanted)))
-    for t, pid, pid_start, lo, status in exits.select("t", "pid", "pid_start", "lo_ns", "status").collect().iter_rows():
+    exits = exited.filter(pl.col("pid").is_in(list(wanted)))
+    for t, pid, pid_start, lo, status in exits.select("t", "pid", "pid_start", "lo_ns", "status").iter_rows():
         if (pid, pid_start) in by_process:
             worker, index = by_process[pid, pid_start]
             found[worker][index] = replace(found[worker][index], exit_lo=lo or 0, exit_hi=t, status=status)
@@ -175,7 +175,7 @@ class Canary:
 def canary(events: pl.DataFrame) -> Canary:
     """From the ``canary`` events: blocks of acknowledged numbers that are missing."""
     phases: dict[str, dict[str, dict[int, int]]] = defaultdict(lambda: {"sent": {}, "acked": {}, "missing": {}})
-    for t, server, n, phase in _rows(events, "canary", ("t", "server", "n", "phase")):
+    for t, server, n, phase in events.select("t", "server", "n", "phase").iter_rows():
         phases[server or ""][phase][n] = t
     losses: list[StoreLoss] = []
     for seen in phases.values():

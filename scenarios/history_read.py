@@ -1,4 +1,4 @@
-"""Reads ledgers into one table of events, and refuses what can't be trusted.
+"""Reads ledgers into tables of events, and refuses what can't be trusted.
 
 A torn last line is what a killed process leaves, and is counted. Everything else that is missing or unreadable means
 that the harness does not know what happened, and that is never a pass.
@@ -6,68 +6,18 @@ that the harness does not know what happened, and that is never a pass.
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
-INTACT_SUFFIX: Final = ".intact"
+from scenarios.history_schema import COLUMNS, EVERY_LINE, FEW, MANY, TYPES, Frames, empty
 
-SPEC: Final = pl.Struct(
-    {"kind": pl.String, "sleep_ms": pl.Int64, "times": pl.Int64, "hang_s": pl.Float64, "status": pl.Int64}
-)
-# 64-bit integers only: polars panics on smaller ones in NDJSON, which no ``except Exception`` catches.
-SCHEMA: Final[dict[str, Any]] = {
-    "w": pl.String,
-    "seq": pl.Int64,
-    "t": pl.Int64,
-    "e": pl.String,
-    "role": pl.String,
-    "worker": pl.String,
-    "pid": pl.Int64,
-    "pid_start": pl.Int64,
-    "life": pl.Int64,
-    "wall_ns": pl.Int64,
-    "job": pl.String,
-    "queue": pl.String,
-    "spec": SPEC,
-    "intended_ns": pl.Int64,
-    "delay_ns": pl.Int64,
-    "args_sum": pl.String,
-    "receipt": pl.String,
-    "why": pl.String,
-    "run": pl.String,
-    "attempt": pl.Int64,
-    "fence": pl.Int64,
-    "outcome": pl.String,
-    "sum": pl.String,
-    "status": pl.Int64,
-    "lo_ns": pl.Int64,
-    "name": pl.String,
-    "fault": pl.String,
-    "kind": pl.String,
-    "effect": pl.String,
-    "phase": pl.String,
-    "workers": pl.List(pl.String),
-    "n": pl.Int64,
-    "evidence": pl.List(pl.String),
-    "by": pl.String,
-    "server": pl.String,
-    "server_us": pl.Int64,
-    "op": pl.String,
-    "waiting": pl.Int64,
-    "delayed": pl.Int64,
-    "running": pl.Int64,
-    "dead": pl.Int64,
-    "found_in": pl.List(pl.String),
-    "state": pl.String,
-    "reason": pl.String,
-    "history": pl.Int64,
-    "ttl_ms": pl.Int64,
-}
-EVERY_LINE: Final = ("w", "seq", "t", "e")
+INTACT_SUFFIX: Final = ".intact"
+CHUNK_BYTES: Final = 1 << 25  # parsed at once: memory is bounded by it, not by the length of a file
 
 
 class HistoryError(Exception):
@@ -97,9 +47,9 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Ledgers:
-    """All events of one scenario in order of time, what the target is, and how many last lines were torn."""
+    """All events of one scenario, what the target is, and how many last lines were torn."""
 
-    events: pl.DataFrame
+    frames: Frames
     header: Header
     torn: int
 
@@ -112,60 +62,102 @@ def read_ledgers(directory: Path) -> Ledgers:
     broken = [path.name for path in paths if not path.with_name(path.name + INTACT_SUFFIX).exists()]
     if broken:
         raise HistoryError(f"{directory}: a line could not be written (disk full?) to {', '.join(broken)}")
-    chunks, torn = [], 0
+    sorter, header = _Sorter(), Header()
     for path in paths:
-        data = path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        torn += len(whole) < len(data)
-        chunks.append((path, whole))
-    try:
-        events = pl.read_ndjson(io.BytesIO(b"".join(data for _, data in chunks)), schema=SCHEMA)
-    except pl.exceptions.PolarsError as error:
-        raise _named(chunks, error) from error
-    return Ledgers(checked(events), _header([data for _, data in chunks]), torn)
-
-
-def _named(chunks: Sequence[tuple[Path, bytes]], error: Exception) -> HistoryError:
-    for path, data in chunks:
-        for number, line in enumerate(data.splitlines(), start=1):
+        lines = 0
+        for chunk in _chunks(path):
+            if chunk.torn:
+                sorter.torn += 1
+                continue
             try:
-                pl.read_ndjson(io.BytesIO(line + b"\n"), schema=SCHEMA)
-            except pl.exceptions.PolarsError as wrong:
-                return HistoryError(f"{path}, line {number}: no event of a ledger ({wrong}): {line[:120]!r}")
-    return HistoryError(f"unreadable ledgers: {error}")
+                sorter.add(pl.read_ndjson(io.BytesIO(chunk.data), schema=TYPES))
+            except pl.exceptions.PolarsError as error:
+                raise _named(path, lines, chunk.data, error) from error
+            lines += chunk.data.count(b"\n")
+            header = _header(chunk.data) or header
+    return Ledgers(sorter.frames(), header, sorter.torn)
 
 
-def _header(chunks: Sequence[bytes]) -> Header:
-    for data in chunks:
-        at = data.find(b'"e":"target"')
-        if at >= 0:
-            line = data[data.rfind(b"\n", 0, at) + 1 : data.find(b"\n", at)]
-            return Header.from_event(json.loads(line))
-    return Header()
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    data: bytes
+    torn: bool = False
+
+
+def _chunks(path: Path) -> Iterator[_Chunk]:
+    """Whole lines, many at once; at last what no newline ended, as torn. Cut before parsing, which it would break."""
+    rest = b""
+    with path.open("rb") as file:
+        while block := file.read(CHUNK_BYTES):
+            data = rest + block
+            cut = data.rfind(b"\n") + 1
+            rest = data[cut:]
+            if cut:
+                yield _Chunk(data[:cut])
+    if rest:
+        yield _Chunk(rest, torn=True)
+
+
+def _named(path: Path, before: int, data: bytes, error: Exception) -> HistoryError:
+    for number, line in enumerate(data.splitlines(), start=before + 1):
+        try:
+            pl.read_ndjson(io.BytesIO(line + b"\n"), schema=TYPES)
+        except pl.exceptions.PolarsError as wrong:
+            return HistoryError(f"{path}, line {number}: no event of a ledger ({wrong}): {line[:120]!r}")
+    return HistoryError(f"{path}: unreadable ({error})")
+
+
+def _header(data: bytes) -> Header | None:
+    at = data.find(b'"e":"target"')
+    if at < 0:
+        return None
+    return Header.from_event(json.loads(data[data.rfind(b"\n", 0, at) + 1 : data.find(b"\n", at)]))
 
 
 def from_dicts(events: Sequence[Mapping[str, Any]]) -> Ledgers:
-    """The same from events in memory. Raises ``HistoryError``."""
+    """The same from events in memory, in any order. Raises ``HistoryError``."""
     told = [event for event in events if event["e"] == "target"]
-    frame = pl.from_dicts([dict(event) for event in events], schema=SCHEMA, strict=False)
-    return Ledgers(checked(frame), Header.from_event(told[0]) if told else Header(), 0)
+    sorter = _Sorter()
+    if events:
+        sorter.add(pl.from_dicts([dict(event) for event in events], schema=TYPES, strict=False))
+    return Ledgers(sorter.frames(), Header.from_event(told[0]) if told else Header(), 0)
 
 
-def checked(events: pl.DataFrame) -> pl.DataFrame:
-    """``events`` ordered by time, if every writer's lines are all there. Raises ``HistoryError`` otherwise."""
-    lacking = events.filter(pl.any_horizontal(pl.col(list(EVERY_LINE)).is_null()))
-    if lacking.height:
-        raise HistoryError(f"{lacking.height} lines lack one of {', '.join(EVERY_LINE)}: {lacking.row(0)[:4]}")
-    writers = events.group_by("w").agg(
-        first=pl.col("seq").min(), last=pl.col("seq").max(), lines=pl.len(), distinct=pl.col("seq").n_unique()
-    )
-    bad = writers.filter(
-        (pl.col("first") != 1) | (pl.col("last") != pl.col("lines")) | (pl.col("lines") != pl.col("distinct"))
-    )
-    if bad.height:
-        one = bad.sort("w").row(0, named=True)
-        raise HistoryError(
-            f"writer {one['w']}: {one['distinct']} of its {one['last']} lines are there ({bad.height} such writers):"
-            " a line was lost that a process had written"
+class _Sorter:
+    """Takes events as they were written, checks that none is missing, and sorts them into their tables."""
+
+    def __init__(self) -> None:
+        self.torn = 0
+        self._seen: dict[str, int] = {}
+        self._parts: dict[str, list[pl.DataFrame]] = defaultdict(list)
+
+    def add(self, events: pl.DataFrame) -> None:
+        """The next events of their writers. Raises ``HistoryError`` if one of them was left out."""
+        lacking = events.filter(pl.any_horizontal(pl.col(list(EVERY_LINE)).is_null()))
+        if lacking.height:
+            first = lacking.select(EVERY_LINE).row(0)
+            raise HistoryError(f"{lacking.height} lines lack one of {', '.join(EVERY_LINE)}: {first}")
+        self._check(events)
+        for (name,), part in events.partition_by("e", as_dict=True, maintain_order=True).items():
+            kind = name if name in MANY else FEW
+            self._parts[kind].append(part.select(COLUMNS[kind]))
+
+    def _check(self, events: pl.DataFrame) -> None:
+        writers = events.group_by("w").agg(
+            first=pl.col("seq").min(), last=pl.col("seq").max(), distinct=pl.col("seq").n_unique(), lines=pl.len()
         )
-    return events.sort("t", "w", "seq")
+        for writer, first, last, distinct, lines in writers.sort("w").iter_rows():
+            before = self._seen.get(writer, 0)
+            if first != before + 1 or not last - before == distinct == lines:
+                raise HistoryError(
+                    f"writer {writer}: {distinct} of its lines {before + 1} to {last} are there: a line was lost that a"
+                    " process had written"
+                )
+            self._seen[writer] = last
+
+    def frames(self) -> Frames:
+        """All of it, each table in order of time. Lines of one instant keep their writers' order."""
+        return {
+            kind: pl.concat(self._parts[kind]).sort("t", maintain_order=True) if self._parts[kind] else empty(kind)
+            for kind in COLUMNS
+        }

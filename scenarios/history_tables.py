@@ -4,27 +4,24 @@ from typing import Final
 
 import polars as pl
 
+from scenarios.history_schema import FEW, Frames
 from scenarios.history_types import FAILED, FOREVER
 
 ANSWERS: Final = ("acked", "rejected", "unknown")
 
 
-def of(events: pl.DataFrame, name: str, *columns: str) -> pl.DataFrame:
-    """The events of one name, in order of time, with these columns; for tables that are small."""
-    return events.filter(pl.col("e") == name).select("t", *columns)
-
-
-def processes(events: pl.DataFrame) -> pl.DataFrame:
+def processes(frames: Frames) -> pl.DataFrame:
     """Writers: w, worker, role, pid, pid_start, life (of their worker), exit_lo, exit_hi."""
-    opened = events.lazy().filter(pl.col("e") == "open").select("w", "t", "worker", "role", "pid", "pid_start")
+    opened = frames["open"].lazy().select("w", "t", "worker", "role", "pid", "pid_start")
     spawned = (
-        events.lazy()
+        frames[FEW]
+        .lazy()
         .filter(pl.col("e") == "spawned")
         .select("t", "worker", born=pl.col("life").fill_null(pl.int_range(1, pl.len() + 1).over("worker")))
     )
     exits = (
-        events.lazy()
-        .filter(pl.col("e") == "exited")
+        frames["exited"]
+        .lazy()
         .select("pid", "pid_start", exit_lo=pl.col("lo_ns").fill_null(0), exit_hi="t")
         .unique(["pid", "pid_start"], keep="first", maintain_order=True)
     )
@@ -38,16 +35,11 @@ def processes(events: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def runs(events: pl.DataFrame, writers: pl.DataFrame) -> pl.DataFrame:
+def runs(frames: Frames, writers: pl.DataFrame) -> pl.DataFrame:
     """Runs in order within their job (by fence where every run of the job has one, else by start)."""
-    ends = (
-        events.lazy()
-        .filter(pl.col("e") == "ended")
-        .select("run", end="t", outcome="outcome")
-        .unique("run", keep="first")
-    )
+    ends = frames["ended"].lazy().select("run", end="t", outcome="outcome").unique("run", keep="first")
     known = writers.lazy().select("w", "worker", "pid", "life", "exit_lo", "exit_hi")
-    started = events.lazy().filter(pl.col("e") == "started")
+    started = frames["started"].lazy()
     table = (
         started.select("run", "job", "w", "attempt", "fence", "args_sum", start="t")
         .join(known, on="w", how="left")
@@ -87,20 +79,23 @@ def _fenced_order(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def jobs(events: pl.DataFrame, run_table: pl.DataFrame) -> pl.DataFrame:
+def jobs(frames: Frames, run_table: pl.DataFrame) -> pl.DataFrame:
     """One row a job that was invoked: enqueue, what its runs came to, its state at the end."""
-    lazy = events.lazy()
     invoked = (
-        lazy.filter(pl.col("e") == "invoked")
+        frames["invoked"]
+        .lazy()
         .select("job", "queue", "spec", "args_sum", invoked="t", intended="intended_ns", delay="delay_ns")
         .with_columns(intended=pl.col("intended").fill_null(pl.col("invoked")), delay=pl.col("delay").fill_null(0))
         .unique("job", keep="first", maintain_order=True)
     )
     answered = (
-        lazy.filter(pl.col("e").is_in(ANSWERS)).select("job", answered="t", answer="e").unique("job", keep="first")
+        pl.concat(frames[name].lazy().select("job", answered="t", answer=pl.lit(name)) for name in ANSWERS)
+        .sort("answered")
+        .unique("job", keep="first", maintain_order=True)
     )
     state = (
-        lazy.filter(pl.col("e") == "state")
+        frames["state"]
+        .lazy()
         .select("job", "state", "reason", "found_in", told_attempts="history", state_at="t")
         .unique("job", keep="last")
     )

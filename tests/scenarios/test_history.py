@@ -51,8 +51,8 @@ def test_files_of_several_writers_make_one_history(tmp_path: Path) -> None:
     for name, events in by_writer(TOLD).items():
         write(tmp_path, events, f"{name}.jsonl")
     read = read_history(tmp_path)
-    assert read.events.height == len(TOLD)
-    assert read.events["t"].is_sorted()
+    assert read.lines == len(TOLD)
+    assert all(frame["t"].is_sorted() for frame in read.frames.values())
     assert (read.header.name, read.torn) == ("table", 0)
     assert read.can("backoff")
     assert read.runs.select("run", "outcome").rows() == [("j@0.1", "error"), ("j@1", "ok")]
@@ -61,7 +61,7 @@ def test_files_of_several_writers_make_one_history(tmp_path: Path) -> None:
 def test_the_torn_last_line_of_a_killed_process_is_cut_off_and_counted(tmp_path: Path) -> None:
     read = read_history(write(tmp_path, TOLD, tail=b'{"w":"worker-1","seq":3,"t":12,"e":"ended","jo'))
     assert read.torn == 1
-    assert read.events.height == len(TOLD)
+    assert read.lines == len(TOLD)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_parquet_keeps_everything(tmp_path: Path) -> None:
     before = history(target({"retries"}), acked("j", 0), run("j", 1, 2), state("j", "dead", found_in=["a", "a"]))
     before.write_parquet(tmp_path / "history.parquet")
     after = History.read_parquet(tmp_path / "history.parquet")
-    assert after.events.equals(before.events)
+    assert all(after.frames[kind].equals(frame) for kind, frame in before.frames.items())
     assert (after.header.name, after.header.abilities) == ("table", frozenset({"retries"}))
     assert Promise.from_dict(after.header.promise) == PROMISE
     assert after.jobs.equals(before.jobs)

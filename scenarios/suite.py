@@ -157,7 +157,7 @@ class _Bench:
                 self.servers += (server,)
             self.canary_written += history.canary.acked
             self.canary_lost += history.canary.missing
-            self.lines += history.events.height
+            self.lines += history.lines
             self.torn += history.torn
             self.host_stall_s += stalled_s
 

@@ -35,9 +35,9 @@ class Fitted:
     not_applicable: str
 
 
-def fit(scenario: Scenario, description: Description) -> Fitted:
-    """The scenario as this target can run it."""
-    faults, without_faults = _faults(scenario, description)
+def fit(scenario: Scenario, description: Description, *, own_store: bool = True) -> Fitted:
+    """The scenario as this target can run it. ``own_store``: the harness started the Redis, so it may kill it."""
+    faults, without_faults = _faults(scenario, description, own_store=own_store)
     jobs, without_jobs = _jobs(scenario, description)
     missing = scenario.needs - description.abilities
     not_applicable = f"the target has no {', '.join(sorted(missing))}" if missing else ""
@@ -63,9 +63,12 @@ def fit(scenario: Scenario, description: Description) -> Fitted:
     )
 
 
-def _faults(scenario: Scenario, description: Description) -> tuple[list[Planned], list[str]]:
+def _faults(scenario: Scenario, description: Description, *, own_store: bool) -> tuple[list[Planned], list[str]]:
     kept, left_out = [], []
     for planned in scenario.faults:
+        if planned.fault.effect == "store_down" and not own_store:
+            left_out.append(f"fault {planned.fault.name}: not applicable to a Redis that the harness did not start")
+            continue
         missing = planned.fault.needs - description.abilities
         if missing:
             left_out.append(f"fault {planned.fault.name}: not applicable without {', '.join(sorted(missing))}")

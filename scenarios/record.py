@@ -243,7 +243,8 @@ def _slower(objectives: Iterable[ObjectiveResult], history: History, metrics: Me
 
 def _examples(metric: str, metrics: Metrics) -> list[str]:
     """The jobs that an objective about ``metric`` was missed by, as far as they can be named."""
-    out = metrics.unfinished_jobs()["job"].to_list()
+    stuck = metrics.unfinished_jobs().sort(pl.col("state") != "running", maintain_order=True)  # a dead worker's first
+    out = stuck["job"].to_list()
     if out or metric != "recovery":
         return [str(job) for job in out] if metric in {"unfinished", "recovery", "success_rate"} else []
     late = metrics.late_jobs()

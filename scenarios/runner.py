@@ -5,6 +5,7 @@
 The runner owns environment, faults and verdict, always; where the load comes from is a ``LoadSource``.
 """
 
+import gc
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,9 @@ from stormproof_target import Description, Setup
 from stormproof_target.spec import succeeds
 
 from chaos.campaign import Campaign
+from chaos.environment import MakeStore
 from chaos.environment.native import PRODUCER, NativeEnvironment
+from chaos.environment.redis_server import native_redis
 from chaos.errors import HarnessError
 from chaos.proxy.toxiproxy import ToxiproxyServer
 from chaos.schedule import FaultResult, ScheduleDriver
@@ -49,6 +52,10 @@ class LoadSource(Protocol):
     """Where jobs come from while the scenario runs."""
 
     @property
+    def lead_s(self) -> float:
+        """Seconds that it needs from ``begin`` until its first arrival is due."""
+
+    @property
     def ended(self) -> bool:
         """Nothing more will be sent, and the load's time is over."""
 
@@ -61,6 +68,8 @@ class LoadSource(Protocol):
 
 class PlannedLoad:
     """Our own generator, on the scenario's plan."""
+
+    lead_s = 0.1
 
     def __init__(self, fitted: Fitted, seed: int) -> None:
         """The plan is drawn from ``seed``."""
@@ -114,11 +123,12 @@ class ScenarioRunner:
         progress: Progress,
         load: LoadSource | None = None,
         cancelled: threading.Event | None = None,
+        make_store: MakeStore = native_redis,
     ) -> None:
         """``directory`` gets ledgers, logs and ``history.parquet``."""
         self.program, self.description, self.fitted = program, description, fitted
         self.scenario, self.seed, self.directory = fitted.scenario, seed, directory
-        self.campaign, self.toxiproxy, self.progress = campaign, toxiproxy, progress
+        self.campaign, self.toxiproxy, self.progress, self.make_store = campaign, toxiproxy, progress, make_store
         self.load = load if load is not None else PlannedLoad(fitted, seed)
         self._cancelled = cancelled if cancelled is not None else threading.Event()
         self._phase = "starting"
@@ -126,7 +136,9 @@ class ScenarioRunner:
     def run(self) -> RunResult:
         """All of it. Raises ``HarnessError`` or ``TargetError``; on every way out all is healed and ended."""
         names = [f"worker-{number}" for number in range(1, self.fitted.worker_programs + 1)]
-        environment = NativeEnvironment(self.directory, self.campaign, self.toxiproxy, names, self.scenario.durability)
+        environment = NativeEnvironment(
+            self.directory, self.campaign, self.toxiproxy, names, self.scenario.durability, self.make_store
+        )
         with environment as env:
             faults = self._experiment(env, names)
             server = Server(name="Redis", binary=env.store.binary.name, version=env.store.binary.version)
@@ -208,7 +220,9 @@ class ScenarioRunner:
     def _under_load(self, env: NativeEnvironment, client: ProducerClient) -> tuple[FaultResult, ...]:
         scenario = self.scenario
         self._phase = "load"
-        t0_ns = env.tell("phase", name="load_begin") + NS_A_SECOND // 10
+        gc.collect()
+        gc.freeze()  # what was imported lives on anyway; a full collection of it would delay arrivals by 0.1 s and more
+        t0_ns = env.tell("phase", name="load_begin") + int(self.load.lead_s * NS_A_SECOND)
         end_ns = t0_ns + int(scenario.load.for_s * NS_A_SECOND)
         driver = ScheduleDriver(env, scenario.faults, seed=self.seed, jobs=scenario.load.count)
         try:

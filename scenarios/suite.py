@@ -16,6 +16,8 @@ from stormproof_target import Description, Setup
 
 from chaos.binaries import find_toxiproxy
 from chaos.campaign import Campaign
+from chaos.environment import MakeStore
+from chaos.environment.redis_server import native_redis
 from chaos.errors import HarnessError
 from chaos.proxy.toxiproxy import ToxiproxyServer
 from reports import run_record as rr
@@ -58,7 +60,10 @@ class PartPlan:
 
 @dataclass(frozen=True, slots=True)
 class CampaignPlan:
-    """What one invocation runs; ``command`` runs it again. ``side_by_side``: two parts at a time."""
+    """What one invocation runs; ``command`` runs it again. ``side_by_side``: two parts at a time.
+
+    ``make_store`` gives each scenario its Redis; ``own_store``: one that the harness started, and so may kill.
+    """
 
     parts: Sequence[PartPlan]
     seed: int
@@ -66,6 +71,8 @@ class CampaignPlan:
     command: str
     policy: Path = DEFAULT_POLICY
     side_by_side: bool = False
+    make_store: MakeStore = native_redis
+    own_store: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +192,11 @@ def _part(bench: _Bench, part: PartPlan, policy: Policy) -> rr.Part:
     for number, scenario in enumerate(part.scenarios, 1):
         description = part.program.describe(Setup(policy=scenario.policy))
         circumstances = Circumstances(
-            description, fit(scenario, description), bench.plan.seed, part.program.label, part.file
+            description,
+            fit(scenario, description, own_store=bench.plan.own_store),
+            bench.plan.seed,
+            part.program.label,
+            part.file,
         )
         title = f"{description.name} {description.version}: {scenario.title} ({number} of {len(part.scenarios)})"
         if circumstances.fitted.not_applicable:
@@ -203,6 +214,7 @@ def _part(bench: _Bench, part: PartPlan, policy: Policy) -> rr.Part:
             progress=_PartProgress(bench.progress, _seconds(part.scenarios[number:])),
             load=bench.load,
             cancelled=bench.cancelled,
+            make_store=bench.plan.make_store,
         )
         result = runner.run()
         bench.add(result.history, result.server)

@@ -3,10 +3,11 @@
 import argparse
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from chaos.environment.external import CONSENT_OPTION, require_consent
+from chaos.environment.external import CONSENT_OPTION, ExternalRedis, require_consent
 from reports.objectives import DEFAULT_POLICY
 from scenarios.commands.closing import close
 from scenarios.options import add_choice, add_out, add_seed, add_target, chosen_scenarios, seed_of
@@ -40,10 +41,12 @@ def add_to(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
 def perform(options: argparse.Namespace) -> int:
     """The exit code is the verdict's."""
     scenarios, program, seed = chosen_scenarios(options), resolve(options.target), seed_of(options)
+    store: dict[str, Any] = {}
     if options.redis_url:
         require_consent(options.redis_url, consent=options.consent)
+        store = {"make_store": partial(ExternalRedis, options.redis_url), "own_store": False}
     part = PartPlan(program, scenarios, file=str(options.file[0]) if options.file else "")
-    plan = CampaignPlan([part], seed, options.out, _again(seed), options.policy)
+    plan = CampaignPlan([part], seed, options.out, _again(seed), options.policy, **store)
     with for_stream(sys.stderr) as progress:
         progress.note(f"{len(scenarios)} scenarios on {options.target}, seed {seed}")
         result = run_campaign(plan, progress)

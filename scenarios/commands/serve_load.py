@@ -9,6 +9,7 @@ import json
 import secrets
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,8 @@ def choices(for_s: float) -> dict[str, tuple[Planned, ...]]:
 
 class ExternalLoad:
     """A load that comes through the producer's socket from another process."""
+
+    lead_s = 1.0  # it has to connect first
 
     def __init__(self, seed: int, sustainable_rate_s: float | None) -> None:
         """Both are told to whoever sends."""
@@ -100,15 +103,15 @@ def perform(options: argparse.Namespace) -> int:
     """Print the verdict; the exit code is its own."""
     seed = options.seed if options.seed is not None else secrets.randbelow(1_000_000)
     program = resolve(options.target)
+    rate_s = program.describe(Setup()).sustainable_rate_s
     scenario = Scenario(
         name="locust",
         claim="The load that Locust sends is worked off, whatever breaks.",
         stands_for="audit §14 load tests",
-        load=constant(rate_s=RATE_S, for_s=options.for_s, jobs=JOBS),
+        load=constant(rate_s=min(RATE_S, rate_s or RATE_S), for_s=options.for_s, jobs=JOBS),
         faults=choices(options.for_s)[options.fault],
         objectives=["lost == 0", "unfinished == 0"],
     )
-    rate_s = program.describe(Setup(policy=scenario.policy)).sustainable_rate_s
     plan = CampaignPlan(
         [PartPlan(program, [scenario])], seed, options.out, "locust -f loadtests/locustfile.py", DEFAULT_POLICY
     )
@@ -119,5 +122,6 @@ def perform(options: argparse.Namespace) -> int:
 
 
 def _say(line: dict[str, object]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+    with suppress(BrokenPipeError):  # nobody listens any more; the report is written all the same
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()

@@ -185,3 +185,28 @@ def test_list_and_plan_say_what_there_is() -> None:
     code, said, _ = stormproof("validate", "--plan", "--target", "rq", "--seed", "7")
     assert code == Exit.PASS
     assert "not applicable without hard_timeout" in said
+
+
+def test_a_redis_of_ones_own_is_used_with_consent_left_alive_and_left_empty(tmp_path: Path) -> None:
+    """Faults on links strike; one that would kill the server is left out, and said; a database with keys is refused."""
+    from redis import Redis
+
+    from chaos.campaign import Campaign
+    from chaos.environment.redis_server import native_redis
+
+    with Campaign(f"own-{os.getpid()}") as campaign:
+        store = native_redis(campaign, tmp_path / "redis", campaign.ports.take(), "always")
+        (tmp_path / "redis" / "logs").mkdir(parents=True)
+        store.start()
+        words = ("run", "--redis-url", store.url, "--i-may-break-this-redis", "--out", tmp_path / "out", "--seed", "3")
+        with Redis.from_url(store.url) as client:
+            client.set("mine", 1)
+            code, _, error = stormproof(*words, "--scenario", "redis_restart")
+            assert code == Exit.HARNESS
+            assert "holds 1 keys" in error
+            client.delete("mine")
+            code, said, error = stormproof(*words, "--scenario", "redis_disconnects")
+            assert code == Exit.PASS, said + error
+            assert client.dbsize() == 0
+        assert store.alive
+        store.close()

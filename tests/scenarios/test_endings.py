@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -41,12 +42,9 @@ def under_load(out: Path) -> bool:
     return any('"name":"load_begin"' in path.read_text() for path in out.glob("*/*/*/ledger/harness.jsonl"))
 
 
-def listening(ports: set[int]) -> set[int]:
-    return {
-        address.laddr.port
-        for address in psutil.net_connections("tcp")
-        if address.status == psutil.CONN_LISTEN and address.laddr.port in ports
-    }
+def listening(connections: list[Any]) -> set[int]:
+    """Ports on which one of psutil's connections listens."""
+    return {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
 
 
 @pytest.mark.parametrize(
@@ -65,12 +63,7 @@ def test_nothing_is_left_after(name: str, code: int, tmp_path: Path) -> None:
             (campaign,) = [path.name for path in tmp_path.iterdir() if path.is_dir() and not path.is_symlink()]
             family = list(marked(campaign))
             assert len(family) >= 8  # Redis, Toxiproxy, producer, two supervisors with two slots and a spare each
-            ports = {
-                address.laddr.port
-                for process in family
-                for address in process.net_connections("tcp")
-                if address.status == psutil.CONN_LISTEN
-            }
+            ports = set().union(*(listening(process.net_connections("tcp")) for process in family))
             assert len(ports) >= 5  # Redis, Toxiproxy's own, and a link each for the producer and the workers
         finally:
             harness.send_signal(signal.Signals[name])
@@ -78,4 +71,4 @@ def test_nothing_is_left_after(name: str, code: int, tmp_path: Path) -> None:
     assert harness.returncode == code, error
     assert "Traceback" not in error
     assert until(lambda: not list(marked(campaign)), END_S_MAX), list(marked(campaign))
-    assert not listening(ports)
+    assert not ports & listening(psutil.net_connections("tcp"))

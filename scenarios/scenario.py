@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from chaos.planned import Planned
 from stormproof_target import JobSpec, Policy
 
+from chaos.planned import Planned
 from loadtests.arrivals import Arrivals
 
 

@@ -1,8 +1,8 @@
 """The way to Redis is slow, and unevenly so."""
 
-from chaos.faults.registry import latency
 from stormproof_target.spec import fails, succeeds
 
+from chaos.faults.registry import latency
 from loadtests.arrivals import constant
 from scenarios.scenario import Scenario, Workers
 

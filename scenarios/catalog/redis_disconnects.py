@@ -1,8 +1,8 @@
 """The network between everybody and Redis breaks, twice: connections are reset, then refused."""
 
-from chaos.faults.registry import redis_down, reset_peer
 from stormproof_target.spec import fails, succeeds
 
+from chaos.faults.registry import redis_down, reset_peer
 from loadtests.arrivals import constant
 from scenarios.scenario import Scenario, Workers
 

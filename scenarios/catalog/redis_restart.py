@@ -1,8 +1,8 @@
 """Redis is killed in mid-load and comes back on the data that it left."""
 
-from chaos.faults.registry import redis_restart
 from stormproof_target.spec import fails, succeeds
 
+from chaos.faults.registry import redis_restart
 from loadtests.arrivals import constant
 from scenarios.scenario import Scenario, Workers
 

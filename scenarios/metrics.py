@@ -175,12 +175,23 @@ class Metrics:
             return quantile_s(quiet, 0.95, "own_time"), quiet.height
         return self.given_p95_s, CALM_JOBS_MIN
 
-    def late_jobs(self) -> pl.DataFrame | None:
-        """Jobs that took longer, without their own delays and backoffs, than calm ones do; None: too few calm ones."""
+    def ordinary_s(self) -> float | None:
+        """The job time that late ones are told by; None: too few jobs.
+
+        Without enough calm jobs, here or in the campaign, the median of all: not above the calm p95 unless about half
+        of all jobs were late, so it calls more jobs late, never fewer.
+        """
         p95_s, n = self.calm_p95_s()
-        if p95_s is None or n < CALM_JOBS_MIN:
+        if p95_s is not None and n >= CALM_JOBS_MIN:
+            return p95_s
+        return quantile_s(self.able, 0.5, "own_time") if self.able.height >= CALM_JOBS_MIN else None
+
+    def late_jobs(self) -> pl.DataFrame | None:
+        """Jobs that took longer than ordinary ones, their own delays and backoffs left out; None: too few of those."""
+        ordinary_s = self.ordinary_s()
+        if ordinary_s is None or math.isinf(ordinary_s):
             return None
-        return self.able.filter(pl.col("own_time") > ns(2 * p95_s + LATE_FLOOR_S))
+        return self.able.filter(pl.col("own_time") > ns(2 * max(ordinary_s, 0.0) + LATE_FLOOR_S))
 
     def slowest_recovery(self) -> Recovery | None:
         """The arrow of the plot; None where there is nothing to recover from or nothing to measure it by."""
@@ -207,7 +218,7 @@ class Metrics:
         if arrivals < ARRIVALS_MIN:
             details = f"{arrivals} arrivals after the last heal; {ARRIVALS_MIN} are needed"
         elif slowest is None:
-            details = f"fewer than {CALM_JOBS_MIN} calm jobs to tell late ones by"
+            details = f"fewer than {CALM_JOBS_MIN} jobs to tell late ones by"
         value = None if details or slowest is None else slowest.to_s - slowest.from_s
         bound = slowest is not None and slowest.lower_bound
         return Metric(name="recovery", value=value, unit="s", n=arrivals, lower_bound=bound, details=details)

@@ -157,7 +157,7 @@ def test_a_job_s_own_backoff_does_not_make_it_late() -> None:
     assert own["recovery"].value == 0
 
 
-@pytest.mark.parametrize(("calm", "after", "says"), [(10, 25, "calm jobs"), (70, 5, "arrivals")])
+@pytest.mark.parametrize(("calm", "after", "says"), [(10, 25, "fewer than 60 jobs"), (70, 5, "arrivals")])
 def test_recovery_is_not_measured_by_too_few_jobs(calm: int, after: int, says: str) -> None:
     told = history(*done(calm), *done(after, first=30, name="after"), fault("down", 20, 22, "cut", ["w1"]))
     recovery = measured(told)["recovery"]
@@ -175,6 +175,13 @@ def test_calm_jobs_may_come_from_another_scenario() -> None:
     )
     assert measured(told)["recovery"].value is None
     assert measured(told, calm_p95_s=0.1)["recovery"].value == pytest.approx(3.5)
+
+
+def test_without_calm_jobs_the_median_tells_what_is_late() -> None:
+    told = history(
+        *done(100, took=0.2), fault("down", 0.5, 5, "cut", ["w1"]), acked("late", 4), run("late", 8, 8.5, on="w2")
+    )
+    assert measured(told)["recovery"].value == pytest.approx(3.5)
 
 
 def test_a_quantile_is_told_again_without_samples_that_a_foreign_stall_touched() -> None:

@@ -10,6 +10,7 @@ from .resp import Command, Connection, Reply, ReplyError, parse_url
 from .scripts import Scripts
 
 BACKOFF_FIRST_S: Final = 0.02
+DEMOTED: Final = ("READONLY", "MASTERDOWN")
 
 
 class LinkDown(Exception):  # noqa: N818  # a state, not a fault of the caller
@@ -41,6 +42,8 @@ class Link:
                 again = self._connection.exchange([commands[i] for i in unknown], wait_s)
                 for i, reply in zip(unknown, again, strict=True):
                     replies[i] = reply
+            if any(isinstance(reply, ReplyError) and reply.code in DEMOTED for reply in replies):
+                self.close()  # the next connection may lead to the server that took over
         except (ReplyError, hiredis.HiredisError, OSError) as error:
             self.close()
             raise LinkDown(f"{type(error).__name__}: {error}") from error
@@ -65,13 +68,18 @@ def _lawful(replies: list[Reply]) -> None:
 
 
 class Retrier:
-    """Jittered pauses between tries, growing from 20 ms to ``most_s``; starts afresh after a success."""
+    """Jittered pauses between tries, growing from 20 ms to ``most_s``; starts afresh after a success.
+
+    ``failures``: since the last success, so that only the first of them need be logged.
+    """
 
     def __init__(self, most_s: float, rng: Random) -> None:
         self._most_s, self._rng, self._next_s = most_s, rng, BACKOFF_FIRST_S
+        self.failures = 0
 
     def pause_s(self) -> float:
         """How long to wait before the next try."""
+        self.failures += 1
         pause_s = self._next_s * self._rng.uniform(0.5, 1.0)
         self._next_s = min(self._most_s, self._next_s * 2)
         return pause_s
@@ -79,3 +87,4 @@ class Retrier:
     def succeeded(self) -> None:
         """The last try went well."""
         self._next_s = BACKOFF_FIRST_S
+        self.failures = 0

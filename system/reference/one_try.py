@@ -6,7 +6,14 @@ import time
 from typing import Any, Final
 
 from redis import Redis
-from redis.exceptions import NoScriptError, OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import (
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 
 from .keys import iso
 from .resp import Argument, Command
@@ -82,6 +89,8 @@ class Storing:
         except NoScriptError:
             raise
         except ResponseError as error:
+            if isinstance(error, ReadOnlyError | MasterDownError):
+                connection.disconnect()  # the next connection may lead to the server that took over
             raise _verdict(error) from error
         except (RedisError, OSError) as error:
             connection.disconnect()

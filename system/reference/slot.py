@@ -87,8 +87,7 @@ class Slot:
             try:
                 replies = self.link.exchange([*pending, self._claim()] if wants else pending)
             except LinkDown as down:
-                log.warning("%s: Redis does not answer: %s", self.incarnation, down)
-                time.sleep(self.retrier.pause_s())
+                self._pause("does not answer", down)
                 continue
             if wants and not isinstance(replies[-1], ReplyError):
                 claim, self.sent_ns = replies[-1], sent_ns
@@ -97,10 +96,9 @@ class Slot:
                 self._reported(replies[0])
                 pending = []
             if refused:
-                log.warning("%s: Redis refuses: %s", self.incarnation, refused[0])
-                time.sleep(self.retrier.pause_s())
+                self._pause("refuses", refused[0])
             else:
-                self.retrier.succeeded()
+                self._went_well()
             if claim is not None and not pending and self._is_late():
                 claim = None  # frozen, or kept waiting: is it still ours? The same claim again tells
         return self._granted(claim)
@@ -171,14 +169,26 @@ class Slot:
         try:
             self.waits = True
             if not self._stop_asked():
-                self.link.exchange([command], wait_s=wait_s)
-        except LinkDown:
+                (reply,) = self.link.exchange([command], wait_s=wait_s)
+                if isinstance(reply, ReplyError):  # somebody's key has the name of the tokens' list: poll instead
+                    time.sleep(wait_s)
+        except LinkDown as down:
             self.waits = False
-            time.sleep(self.retrier.pause_s())
+            self._pause("does not answer", down)
         except _Stopped:
             pass
         finally:
             self.waits = False
+
+    def _pause(self, what: str, error: Exception) -> None:
+        if not self.retrier.failures:
+            log.warning("%s: Redis %s: %s; trying on", self.incarnation, what, error)
+        time.sleep(self.retrier.pause_s())
+
+    def _went_well(self) -> None:
+        if self.retrier.failures:
+            log.info("%s: Redis answers again", self.incarnation)
+        self.retrier.succeeded()
 
     def _stop_asked(self) -> bool:
         return self.stopping or self.board.asked_to_stop

@@ -115,7 +115,7 @@ class Upkeep(threading.Thread):
         try:
             replies = self._link.exchange([each.command for each in asked]) if asked else []
         except LinkDown as down:
-            log.warning("Redis does not answer: %s", down)
+            self._failed("does not answer", down)
             self._chores.spare_holders(self._plan.settings.heartbeat_s)
             return False
         for each, reply in zip(asked, replies, strict=True):
@@ -123,10 +123,16 @@ class Upkeep(threading.Thread):
                 each.done(reply)
         refused = [reply for reply in replies if isinstance(reply, ReplyError)]
         if refused:
-            log.warning("Redis refuses: %s", refused[0])
+            self._failed("refuses", refused[0])
             return False
+        if self._retrier.failures:
+            log.info("Redis answers again")
         self._retrier.succeeded()
         return True
+
+    def _failed(self, what: str, error: Exception) -> None:
+        if not self._retrier.failures:
+            log.warning("Redis %s: %s; trying on", what, error)
 
     def _heartbeat(self, held: list[Held]) -> Asked:
         sent_ns = linux.boottime_ns()

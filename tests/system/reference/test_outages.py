@@ -85,6 +85,31 @@ def test_scripts_flushed_are_loaded_again(worker: Spawn, queue: Queue, redis: Cl
         wait_until(lambda: redis.hget("rq:job:b", "status") == "finished")
 
 
+def test_demotion_and_promotion_of_the_server_loses_nothing(worker: Spawn, queue: Queue, redis: Client) -> None:
+    """Reads go on, writes are refused, then allowed again."""
+    with worker(slots=2):
+        queue.enqueue(jobs.add, 1, 2, job_id="a")
+        wait_until(lambda: redis.hget("rq:job:a", "status") == "finished")
+        redis.replicaof("127.0.0.1", 1)
+        time.sleep(0.5)
+        redis.replicaof("NO", "ONE")
+        assert queue.enqueue(jobs.add, 1, 2, job_id="b").outcome == "applied"
+        wait_until(lambda: redis.hget("rq:job:b", "status") == "finished")
+
+
+def test_foreign_wake_key_costs_a_poll_not_a_processor(worker: Spawn, queue: Queue, redis: Client) -> None:
+    redis.set("rq:sp:wake:default", "foreign")
+    with worker() as it:
+        wait_until(lambda: redis.exists("rq:sp:sweep:default"))
+        before = redis.info("stats")["total_commands_processed"]
+        time.sleep(1)
+        assert redis.info("stats")["total_commands_processed"] - before < 200
+        redis.delete("rq:sp:wake:default")
+        queue.enqueue(jobs.add, 1, 2, job_id="a")
+        wait_until(lambda: redis.hget("rq:job:a", "status") == "finished")
+        assert it.process.poll() is None
+
+
 def test_forgotten_slot_is_replaced(worker: Spawn, queue: Queue, redis: Client) -> None:
     """FLUSHALL under a worker: its incarnations are unknown, so it takes new ones."""
     with worker(slots=2):

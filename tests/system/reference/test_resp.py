@@ -74,6 +74,20 @@ def test_error_of_one_command_spoils_no_other(redis_server: RedisServer, redis: 
     assert second.code == "WRONGTYPE"
 
 
+def test_server_that_was_demoted_is_left(redis_server: RedisServer, redis: Client) -> None:
+    """A replica answers, but takes no writes: only a new connection can lead to its successor."""
+    there = link(redis_server.url)
+    (before,) = there.exchange([("CLIENT", "ID")])
+    redis.replicaof("127.0.0.1", 1)
+    try:
+        (refusal,) = there.exchange([("SET", "k", "v")])
+        assert isinstance(refusal, ReplyError)
+        assert refusal.code == "READONLY"
+    finally:
+        redis.replicaof("NO", "ONE")
+    assert there.exchange([("CLIENT", "ID")]) != [before]
+
+
 def test_reply_larger_than_one_read(redis_server: RedisServer) -> None:
     big = b"x" * 3_000_000
     assert link(redis_server.url).exchange([("SET", "big", big), ("GET", "big")]) == [b"OK", big]

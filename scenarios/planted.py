@@ -18,8 +18,9 @@ class PlantedBug:
 
     @property
     def adapter(self) -> Path:
-        """Its program."""
-        return FOLDER / f"{self.name}.py"
+        """Its program, as seen from here where that is shorter: it stands in the command that replays a run."""
+        path = FOLDER / f"{self.name}.py"
+        return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 PLANTED: Final = {

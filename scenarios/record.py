@@ -254,11 +254,14 @@ def _examples(metric: str, metrics: Metrics) -> list[str]:
 def _whereabouts(history: History, name: str) -> str:
     """What happened to one job, in a sentence: its last run, and where the queue has it."""
     (job,) = history.stories([name])
-    ran = f"its last was {told(job.runs[-1], history.begin)}" if job.runs else "it never started"
-    where = (
-        f"; in the end the queue had it as {job.state} ({', '.join(job.found_in) or 'in no key'})" if job.state else ""
+    runs = job.runs
+    ran = (
+        f"ran {'once' if len(runs) == 1 else f'{len(runs)} times'}, last as {told(runs[-1], history.begin)}"
+        if runs
+        else "never ran"
     )
-    return f"Job {name} had {len(job.runs)} runs, {ran}{where}."
+    keys = ", ".join(job.found_in) or "in no key"
+    return f"Job {name} {ran}" + (f"; in the end the queue had it as {job.state} ({keys})." if job.state else ".")
 
 
 def _why(

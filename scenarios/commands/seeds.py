@@ -45,7 +45,7 @@ def perform(options: argparse.Namespace) -> int:
     good = True
     with for_stream(sys.stderr) as progress:
         for seed in range(options.first, options.first + options.n):
-            plan = CampaignPlan(_parts(), seed, options.out, f"stormproof seeds -n 1 --first {seed}")
+            plan = CampaignPlan(_parts(), seed, options.out, f"stormproof seeds -n 1 --first {seed}", side_by_side=True)
             for part in run_campaign(plan, progress).record.parts:
                 good &= part.as_expected
                 rows.append(_row(seed, part))

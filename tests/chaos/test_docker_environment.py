@@ -21,17 +21,6 @@ pytestmark = pytest.mark.docker
 
 
 @pytest.fixture
-def engine() -> Any:  # noqa: ANN401  # the client of an optional library
-    docker = pytest.importorskip("docker")
-    try:
-        client = docker.from_env()
-        client.ping()
-    except docker.errors.DockerException:
-        pytest.skip("no Docker engine answers: `make test-docker` starts one where it may")
-    return client
-
-
-@pytest.fixture
 def env(engine: Any, campaign: Campaign, toxiproxy: ToxiproxyServer, tmp_path: Path) -> Iterator[NativeEnvironment]:  # noqa: ANN401
     folder = tmp_path / "scenario"
     try:

@@ -25,7 +25,6 @@ from reports.run_record import (
 from reports.verdict import Verdict, worst
 from reports.words import measured
 from scenarios.checkers import FINDINGS_SHOWN_MAX, Finding
-from scenarios.checkers.gather import told
 from scenarios.explain import key_rows
 from scenarios.fit import Fitted
 from scenarios.history import History
@@ -224,10 +223,11 @@ def _slower(objectives: Iterable[ObjectiveResult], history: History, metrics: Me
         if objective.verdict is not Verdict.FAIL or objective.metric == "lost":  # what is lost is a finding already
             continue
         jobs = _examples(objective.metric, metrics)
-        measured_as = "nothing" if objective.measured is None else measured(objective.measured, objective.unit)
-        says = f"{objective.text} was missed: {measured_as}, n {objective.n}" + (
-            f" ({objective.note})" if objective.note else ""
-        )
+        if objective.metric == "unfinished":
+            says = f"{objective.measured:g} of {objective.n} acknowledged jobs were unfinished when waiting ended"
+        else:
+            says = f"{objective.text} was missed: {measured(objective.measured, objective.unit)}, n {objective.n}"
+        says += f" ({objective.note})" if objective.note else ""
         yield FindingRecord(
             id="",
             kind="slower than objective",
@@ -252,16 +252,11 @@ def _examples(metric: str, metrics: Metrics) -> list[str]:
 
 
 def _whereabouts(history: History, name: str) -> str:
-    """What happened to one job, in a sentence: its last run, and where the queue has it."""
+    """What became of one job, in a sentence; its timeline tells the rest."""
     (job,) = history.stories([name])
-    runs = job.runs
-    ran = (
-        f"ran {'once' if len(runs) == 1 else f'{len(runs)} times'}, last as {told(runs[-1], history.begin)}"
-        if runs
-        else "never ran"
-    )
+    ran = f"ran {'once' if len(job.runs) == 1 else f'{len(job.runs)} times'}" if job.runs else "never ran"
     keys = ", ".join(job.found_in) or "in no key"
-    return f"Job {name} {ran}" + (f"; in the end the queue had it as {job.state} ({keys})." if job.state else ".")
+    return f"Job {name} {ran}" + (f", and the queue has it as {job.state} ({keys})." if job.state else ".")
 
 
 def _why(

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import secrets
 import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -309,22 +310,16 @@ def _slug(label: str) -> str:
 
 
 def _new_directory(out: Path, started: datetime) -> Path:
-    """``out/20261124-131400``, with a number behind it where that is taken."""
-    stem = started.strftime("%Y%m%d-%H%M%S")
+    """``out/20261124-131400-5f3a``: its name is the campaign's id, by which its processes are found and ended.
+
+    So no other campaign of this machine may have it, in whatever folder it writes.
+    """
+    directory = out / f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True)
     except OSError as error:
-        raise HarnessError(f"{out}: {error.strerror}; choose another folder by --out") from error
-    for number in range(1, 1000):
-        directory = out / (stem if number == 1 else f"{stem}-{number}")
-        try:
-            directory.mkdir()
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise HarnessError(f"{directory}: {error.strerror}; choose another folder by --out") from error
-        return directory
-    raise HarnessError(f"{out}: a thousand campaigns in one second")
+        raise HarnessError(f"{directory}: {error.strerror}; choose another folder by --out") from error
+    return directory
 
 
 def _point_latest(out: Path, directory: Path) -> None:

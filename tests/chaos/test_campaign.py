@@ -11,6 +11,7 @@ import pytest
 from chaos.campaign import ROOT, RUNTIME_PREFIX, SESSIONS, Campaign, reap
 from chaos.errors import HarnessError
 from chaos.procfs import CAMPAIGN_VARIABLE, belonging, process, processes, variables
+from tests.listeners import listeners
 
 from .conftest import KIT, wait_for
 
@@ -60,27 +61,19 @@ class Harness:
         return [pid for pid in marked.union(self.pids) if (now := process(pid)) is not None and now.state not in "ZX"]
 
 
-def listening(port: int) -> bool:
-    listeners = {
-        int(local[-4:], 16)
-        for local, state in (line.split()[1:4:2] for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
-        if state == "0A"
-    }
-    return port in listeners
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda each: each.name)
 def test_a_harness_that_is_ended_in_mid_scenario_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     harness = Harness(tmp_path, f"ended-{os.getpid()}-{number.name}")
     assert len(harness.own()) >= 4  # Redis, Toxiproxy, the worker, its stray
-    assert all(listening(port) for port in harness.ports)
+    sockets = {(port, inode) for port, inode in listeners() if port in harness.ports}
+    assert {port for port, _ in sockets} == set(harness.ports)
 
     harness.child.send_signal(number)
     harness.child.wait()
     wait_for(lambda: not harness.runtime.exists())  # the guardian's last act
 
     assert harness.own() == []
-    assert not any(listening(port) for port in harness.ports)
+    assert not sockets & listeners()
 
 
 def test_the_guardian_is_not_ended_by_what_ends_others(tmp_path: Path) -> None:

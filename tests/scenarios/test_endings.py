@@ -7,12 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from scenarios.exit_codes import Exit
+from tests.listeners import listeners
 
 STORMPROOF = Path(sys.executable).with_name("stormproof")
 START_S_MAX = 60.0
@@ -42,11 +42,6 @@ def under_load(out: Path) -> bool:
     return any('"name":"load_begin"' in path.read_text() for path in out.glob("*/*/*/ledger/harness.jsonl"))
 
 
-def listening(connections: list[Any]) -> set[int]:
-    """Ports on which one of psutil's connections listens."""
-    return {each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN}
-
-
 @pytest.mark.parametrize(
     ("name", "code"), [("SIGTERM", Exit.INTERRUPTED), ("SIGINT", Exit.INTERRUPTED), ("SIGKILL", -signal.SIGKILL)]
 )
@@ -63,12 +58,13 @@ def test_nothing_is_left_after(name: str, code: int, tmp_path: Path) -> None:
             (campaign,) = [path.name for path in tmp_path.iterdir() if path.is_dir() and not path.is_symlink()]
             family = list(marked(campaign))
             assert len(family) >= 8  # Redis, Toxiproxy, producer, two supervisors with two slots and a spare each
-            ports = set().union(*(listening(process.net_connections("tcp")) for process in family))
-            assert len(ports) >= 5  # Redis, Toxiproxy's own, and a link each for the producer and the workers
+            theirs = {each.laddr.port for process in family for each in process.net_connections("tcp4")}
+            sockets = {(port, inode) for port, inode in listeners() if port in theirs}
+            assert len(sockets) >= 5  # Redis, Toxiproxy's own, and a link each for the producer and the workers
         finally:
             harness.send_signal(signal.Signals[name])
             _, error = harness.communicate(timeout=END_S_MAX)
     assert harness.returncode == code, error
     assert "Traceback" not in error
     assert until(lambda: not list(marked(campaign)), END_S_MAX), list(marked(campaign))
-    assert not ports & listening(psutil.net_connections("tcp"))
+    assert not sockets & listeners()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from scenarios.history_causes import Causes
+from scenarios.history_causes import Causes, merged, overlap_ns
 from scenarios.history_types import FOREVER, Job, ns
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ class Rest:
         open_runs = self.history.runs.filter((pl.col("end_hi") >= self.read_at) & (pl.col("start") <= self.read_at))
         self.open_by_worker: dict[str, int] = dict(open_runs.group_by("worker").len().iter_rows())
         self.open_jobs = set(open_runs["job"])
-        self.quiet_ns = self.read_at - self._last_disturbance()
+        self._stalls = merged((stall.lo, stall.hi) for stall in self.history.stalls)
+        self.quiet_since = self._last_disturbance()
+        self.quiet_ns = self._awake_since(self.quiet_since)
         self.nothing_moves = self.quiet_ns > moves and not (self.promise.prefetch > 1 and self.open_jobs)
 
     def _last_disturbance(self) -> int:
@@ -36,8 +38,11 @@ class Rest:
         times += [span.healed for span in self.history.faults]
         times += [signal.t for signal in self.history.signals if signal.t < self.read_at]
         times += [life.born for lives in self.history.lives.values() for life in lives if life.born < self.read_at]
-        times += [stall.hi for stall in self.history.stalls if stall.lo < self.read_at]
         return min(max(times), self.read_at)
+
+    def _awake_since(self, t: int) -> int:
+        """Time from ``t`` to the reading in which the machine let processes run: what was stalled is nobody's quiet."""
+        return self.read_at - t - sum(overlap_ns(stall, (t, self.read_at)) for stall in self._stalls)
 
     def due_hi(self, job: Job) -> int:
         """The latest moment at which the queue may rightly have begun to wait for a slot for this job."""
@@ -56,11 +61,11 @@ class Rest:
         moves = max(ns(self.promise.start_gap_s), ns(self.promise.report_s), ns(self.promise.sweep_s))
         if job.runs and self.causes.report_hi(job.runs[-1]) >= self.read_at:
             return False
-        return self.nothing_moves and self.due_hi(job) + moves < self.read_at
+        return self.nothing_moves and self._awake_since(self.due_hi(job)) > moves
 
     def free_slot(self) -> bool:
         """Whether a worker was alive, awake, and ran fewer bodies than it may, all the quiet time long."""
-        since = self.read_at - self.quiet_ns
+        since = self.quiet_since
         slots = min(self.scenario.workers.slots, self.promise.slots)
         for worker, lives in self.history.lives.items():
             alive = [life for life in lives if life.born <= since and life.exit_hi >= self.read_at]
@@ -73,5 +78,5 @@ class Rest:
         """Whether it lay in a key, with a worker free, for longer than the promise allows it to."""
         allowed = max(ns(self.scenario.rest_s), ns(self.promise.recovery_s))
         due = self.due_hi(job)
-        quiet = min(self.quiet_ns, self.read_at - due)
+        quiet = min(self.quiet_ns, self._awake_since(due))
         return job.job not in self.open_jobs and quiet > allowed and self.free_slot()

@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,12 +43,48 @@ def test_the_readme_shows_the_example_as_it_is(name: str) -> None:
 
 
 def test_every_command_of_the_readme_is_one_that_the_command_line_takes() -> None:
-    commands = [
-        shlex.split(line.partition("#")[0])[1:] for line in README.splitlines() if line.startswith("stormproof ")
-    ]
-    assert len(commands) >= 8
-    for words in commands:
-        parser().parse_args(words)
+    for words in commands():
+        if words[0] == "stormproof":
+            parser().parse_args(words[1:])
+
+
+def commands() -> list[list[str]]:
+    """What the README calls, without what needs a hand: make, Locust, a path to be filled in."""
+    blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    lines = [line.partition("#")[0] for block in blocks for line in block.splitlines()]
+    found = [shlex.split(line) for line in lines if line.startswith(("stormproof ", "pytest "))]
+    return [words for words in found if not any("path/to" in word for word in words)]
+
+
+def takes_minutes(words: list[str]) -> bool:
+    return words == ["stormproof", "run"] or (words[1] != "validate" and "rq" in words)
+
+
+def perform(words: list[str], folder: Path) -> int:
+    """Run it as a reader would, but in a folder of its own, whose documents are ours."""
+    if not (folder / "docs").exists():
+        (folder / "docs").symlink_to(ROOT / "docs")
+    program = Path(sys.executable).with_name(words[0])
+    done = subprocess.run([program, *words[1:]], cwd=folder, capture_output=True, text=True, timeout=400, check=False)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode
+
+
+@pytest.mark.timeout(300)
+def test_the_readme_s_commands_do_what_it_says(tmp_path: Path) -> None:
+    """Those that run something go first: the others look at what it left."""
+    chosen = [words for words in commands() if not takes_minutes(words)]
+    assert len(chosen) >= 8
+    for words in sorted(chosen, key=lambda words: words[1] != "run"):
+        assert perform(words, tmp_path) == 0, words
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_readme_s_long_commands_end_with_a_verdict(tmp_path: Path) -> None:
+    """Stock RQ is run as it is found, so its verdict may be a fail; but it must be one."""
+    for words in filter(takes_minutes, commands()):
+        assert perform(words, tmp_path) in ({0} if words == ["stormproof", "run"] else {0, 1}), words
 
 
 def test_every_link_of_the_documents_leads_to_a_file() -> None:

@@ -91,7 +91,7 @@ def record(
         durability=scenario.durability,
         runs=int(by_name["runs"].value or 0),
         retries=int(by_name["retries"].value or 0),
-        why=tuple(_why(checked, objectives, fault_runs, situations)),
+        why=tuple(_why(checked, objectives, fault_runs, situations, history.begin)),
         faults=fault_runs,
         situations=situations,
         checkers=tuple(_checker_run(check) for check in checked),
@@ -189,7 +189,7 @@ def _checker_run(check: CheckerJudgement) -> CheckerRun:
 
 def _broken(checked: Iterable[CheckerJudgement], promise: Promise, history: History) -> Iterator[FindingRecord]:
     for check in checked:
-        found = sorted(check.judged.findings, key=lambda finding: finding.at_ns < history.begin)  # warm-up last
+        found = _load_first(check.judged.findings, history.begin)
         for index, finding in enumerate(found):
             source = promise.sources.get(finding.clause, promise.sources.get("delivery"))
             value = promise.to_dict().get(finding.clause, "")
@@ -210,6 +210,11 @@ def _broken(checked: Iterable[CheckerJudgement], promise: Promise, history: Hist
                 more_like_it=tuple(other.job for other in found if other is not finding and other.job),
                 times=check.judged.total if index == 0 else 1,
             )
+
+
+def _load_first(findings: Iterable[Finding], begin: int) -> list[Finding]:
+    """Jobs of the load before those that warmed the system up: a reader knows them from the plan."""
+    return sorted(findings, key=lambda finding: finding.at_ns < begin)
 
 
 def _causes(finding: Finding) -> Iterator[Cause]:
@@ -264,11 +269,12 @@ def _why(
     objectives: Iterable[ObjectiveResult],
     faults: Iterable[FaultRun],
     situations: Iterable[Situation],
+    begin: int,
 ) -> Iterator[str]:
     """The reasons of the verdict, the weightiest first."""
     for check in checked:
         if check.judged.total:
-            yield check.judged.findings[0].says
+            yield _load_first(check.judged.findings, begin)[0].says
     for objective in objectives:
         if objective.verdict is Verdict.FAIL:
             yield f"{objective.text} was missed" + (f": {objective.note}" if objective.note else "")

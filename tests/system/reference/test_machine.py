@@ -24,8 +24,8 @@ from hypothesis.stateful import (
 from tests.system.reference.calls import LEASE_US, Calls
 from tests.system.reference.server import RedisServer
 
-ATTEMPTS_MAX, CRASHES_MAX, STALLS_MAX = 3, 2, 2
-JOBS = [f"j{number}" for number in range(4)]
+ATTEMPTS_MAX, CRASHES_MAX, STALLS_MAX = 2, 2, 2  # low, so that short walks reach the bounds
+LIVE_MAX = 4
 SLOTS = [f"s{number}" for number in range(3)]
 
 
@@ -37,17 +37,33 @@ class Job:
     stalls: int = 0
     reason: str = ""
     exec: str = ""
+    settled: str = ""  # which lease was ended last, and how
     deadline_us: int = 0
     due_us: int = 0
     fence: int = 0
+
+    @property
+    def ended(self) -> bool:
+        return self.place in ("finished", "dead")
 
 
 @dataclass
 class Slot:
     incarnation: str
     seq: int = 0
-    holds: str = ""
-    old: list[tuple[str, str]] = field(default_factory=list)  # (job, exec) of what it once held: senders of late copies
+    holds: str = ""  # what it believes to hold, until it claims again
+    old: list[tuple[str, str]] = field(default_factory=list)  # (job, exec) of what it reported: sources of late copies
+
+    @property
+    def exec(self) -> str:
+        return f"{self.incarnation}.{self.seq}"
+
+
+def _expected(job: Job, exec_: str, step: str) -> str:
+    """One answer only: it holds the lease, it has said so before, or it has lost it."""
+    if job.exec == exec_:
+        return "applied"
+    return "replayed" if job.settled == f"{exec_} {step}" else "lost"
 
 
 class Lifecycle(RuleBasedStateMachine):
@@ -62,7 +78,6 @@ class Lifecycle(RuleBasedStateMachine):
         self.jobs: dict[str, Job] = {}
         self.slots: dict[str, Slot] = {}
         self.born = 0
-        self.ended = False
 
     def teardown(self) -> None:
         shutil.rmtree(self.folder)
@@ -76,27 +91,39 @@ class Lifecycle(RuleBasedStateMachine):
         self.born += 1
         self.slots[name] = Slot(f"{name}-{self.born}")
 
-    def _released(self, job: Job, place: str) -> None:
-        job.place, job.exec = place, ""
+    def _released(self, job: Job, place: str, step: str) -> None:
+        job.place, job.settled, job.exec = place, f"{job.exec} {step}", ""
 
     # -- producers ------------------------------------------------------------------------------------------------
 
-    @rule(name=st.sampled_from(JOBS), delay_s=st.sampled_from([0, 0, 1, 5]))
-    def enqueue(self, name: str, delay_s: int) -> None:
-        word = self.calls.enqueue(name, delay_us=delay_s * 1_000_000, window_us=10**15)
-        if name in self.jobs:
-            assert word == "known"
-            return
-        assert word == "applied"
+    @rule(delay_s=st.sampled_from([0, 0, 0, 1, 5]))
+    @precondition(lambda self: sum(not job.ended for job in self.jobs.values()) < LIVE_MAX)
+    def enqueue(self, delay_s: int) -> None:
+        name = f"j{len(self.jobs)}"
+        assert self.calls.enqueue(name, delay_us=delay_s * 1_000_000, window_us=10**15) == "applied"
         self.jobs[name] = Job("delayed" if delay_s else "waiting", due_us=self.calls.now_us + delay_s * 1_000_000)
+
+    @rule(data=st.data())
+    @precondition(lambda self: self.jobs)
+    def enqueue_again(self, data: st.DataObject) -> None:
+        """Its reply was lost, or a copy was held somewhere."""
+        name = data.draw(st.sampled_from(sorted(self.jobs)))
+        assert self.calls.enqueue(name, window_us=10**15) == "known"
+        assert self.calls.enqueue("late", window_us=-1) == "expired"
 
     # -- slots ----------------------------------------------------------------------------------------------------
 
-    @rule(name=st.sampled_from(SLOTS))
-    def claim(self, name: str) -> None:
-        slot = self.slots[name]
-        if slot.holds:
-            return
+    def _free(self) -> list[Slot]:
+        return [slot for slot in self.slots.values() if not slot.holds or self.jobs[slot.holds].exec != slot.exec]
+
+    def _busy(self) -> list[Slot]:
+        return [slot for slot in self.slots.values() if slot.holds]
+
+    @rule(data=st.data())
+    @precondition(lambda self: self._free())
+    def claim(self, data: st.DataObject) -> None:
+        slot = data.draw(st.sampled_from(self._free()))
+        slot.holds = ""
         slot.seq += 1
         reply = self.calls.claim(slot.incarnation, slot.seq)
         if not any(job.place == "waiting" for job in self.jobs.values()):
@@ -117,12 +144,11 @@ class Lifecycle(RuleBasedStateMachine):
         if slot.seq == 0:
             return
         reply = self.calls.claim(slot.incarnation, slot.seq)
-        exec_ = f"{slot.incarnation}.{slot.seq}"
-        held = [job for job in self.jobs.values() if job.exec == exec_]
+        held = [job for job in self.jobs.values() if job.exec == slot.exec]
         if not held:
             assert reply == ["none"]
             return
-        assert (reply[0], reply[3]) == ("replayed", exec_)
+        assert (reply[0], reply[3]) == ("replayed", slot.exec)
         assert int(reply[4]) > held[0].fence
         held[0].fence = int(reply[4])
         held[0].deadline_us = max(held[0].deadline_us, self.calls.now_us + LEASE_US)
@@ -133,69 +159,49 @@ class Lifecycle(RuleBasedStateMachine):
         if slot.seq > back:
             assert self.calls.claim(slot.incarnation, slot.seq - back) == ["stale"]
 
-    @rule(name=st.sampled_from(SLOTS), copies=st.integers(1, 2))
-    def complete(self, name: str, copies: int) -> None:
-        for copy in range(copies):
-            self._end(name, "finished", copy)
+    @rule(data=st.data(), copies=st.integers(1, 2))
+    @precondition(lambda self: self._busy())
+    def complete(self, data: st.DataObject, copies: int) -> None:
+        slot = data.draw(st.sampled_from(self._busy()))
+        for _ in range(copies):
+            expected = self._offers(slot, "complete")
+            assert self.calls.complete(slot.holds, slot.exec) == expected
+            if expected == "applied":
+                self._released(self.jobs[slot.holds], "finished", "complete")
 
     @rule(
-        name=st.sampled_from(SLOTS),
+        data=st.data(),
         copies=st.integers(1, 2),
-        delay_s=st.sampled_from([0, 2]),
+        delay_us=st.sampled_from([0, 0, 2_000_000]),
         kind=st.sampled_from(["error", "timeout"]),
     )
-    def fail(self, name: str, copies: int, delay_s: int, kind: str) -> None:
-        for copy in range(copies):
-            self._end(name, "delayed" if delay_s else "waiting", copy, kind)
-
-    def _end(self, name: str, place: str, copy: int, kind: str = "") -> None:
-        slot = self.slots[name]
-        if not slot.holds:
-            return
-        job = self.jobs[slot.holds]
-        exec_ = f"{slot.incarnation}.{slot.seq}"
-        held = job.exec == exec_
-        if place == "finished":
-            word = self.calls.complete(slot.holds, exec_)
-        else:
-            delay_us = 2_000_000 if place == "delayed" else 0
-            reply = self.calls.fail(slot.holds, exec_, kind=kind, bound=ATTEMPTS_MAX, delay_us=delay_us)
-            word = reply[0]
-        assert word == ("replayed" if copy and self.ended else "applied" if held else "lost")
-        if copy:
-            slot.holds = ""
-            return
-        self.ended = held
-        if held:
-            self._released(job, place)
-            if kind:
+    @precondition(lambda self: self._busy())
+    def fail(self, data: st.DataObject, copies: int, delay_us: int, kind: str) -> None:
+        slot = data.draw(st.sampled_from(self._busy()))
+        for _ in range(copies):
+            expected, job = self._offers(slot, "fail"), self.jobs[slot.holds]
+            reply = self.calls.fail(slot.holds, slot.exec, kind=kind, bound=ATTEMPTS_MAX, delay_us=delay_us)
+            assert reply[0] == expected
+            if expected == "applied":
+                self._released(job, "delayed" if delay_us else "waiting", "fail")
                 job.attempts += 1
-                job.due_us = self.calls.now_us + 2_000_000
+                job.due_us = self.calls.now_us + delay_us
                 if job.attempts >= ATTEMPTS_MAX:
                     job.place, job.reason = "dead", "timeout" if kind == "timeout" else "exhausted"
-        slot.old.append((slot.holds, exec_))
 
-    @rule(name=st.sampled_from(SLOTS))
-    def moves_on(self, name: str) -> None:
-        """It has its answer (or will never get one) and asks for another."""
-        slot = self.slots[name]
-        if slot.holds and self.jobs[slot.holds].exec != f"{slot.incarnation}.{slot.seq}":
-            slot.holds = ""
+    @rule(data=st.data(), transition=st.sampled_from(["release", "abort"]))
+    @precondition(lambda self: self._busy())
+    def give_back(self, data: st.DataObject, transition: str) -> None:
+        slot = data.draw(st.sampled_from(self._busy()))
+        expected = self._offers(slot, transition)
+        assert self.calls.give_back(transition, slot.holds, slot.exec) == expected
+        if expected == "applied":
+            self._released(self.jobs[slot.holds], "waiting", transition)
 
-    @rule(name=st.sampled_from(SLOTS), transition=st.sampled_from(["release", "abort"]))
-    def give_back(self, name: str, transition: str) -> None:
-        slot = self.slots[name]
-        if not slot.holds:
-            return
-        job, exec_ = self.jobs[slot.holds], f"{slot.incarnation}.{slot.seq}"
-        word = self.calls.give_back(transition, slot.holds, exec_)
-        if job.exec == exec_:
-            assert word == "applied"
-            self._released(job, "waiting")
-        else:
-            assert word in ("lost", "replayed")
-        slot.old.append((slot.holds, exec_))
-        slot.holds = ""
+    def _offers(self, slot: Slot, step: str) -> str:
+        """The one word that must be the answer to what the slot reports now."""
+        slot.old.append((slot.holds, slot.exec))
+        return _expected(self.jobs[slot.holds], slot.exec, step)
 
     @rule(data=st.data())
     @precondition(lambda self: any(slot.old for slot in self.slots.values()))
@@ -207,14 +213,15 @@ class Lifecycle(RuleBasedStateMachine):
             return
         before = self.calls.record(job)
         how = data.draw(st.sampled_from(["complete", "fail", "release", "abort", "heartbeat"]))
+        expected = _expected(self.jobs[job], exec_, how)
         if how == "complete":
-            assert self.calls.complete(job, exec_) in ("lost", "replayed")
+            assert self.calls.complete(job, exec_) == expected
         elif how == "fail":
-            assert self.calls.fail(job, exec_)[0] in ("lost", "replayed")
+            assert self.calls.fail(job, exec_) == [expected]
         elif how == "heartbeat":
             assert self.calls.heartbeat((job, exec_)) == ["applied", "1"]
         else:
-            assert self.calls.give_back(how, job, exec_) in ("lost", "replayed")
+            assert self.calls.give_back(how, job, exec_) == expected
         assert self.calls.record(job) == before
 
     # -- supervisors ----------------------------------------------------------------------------------------------
@@ -229,28 +236,28 @@ class Lifecycle(RuleBasedStateMachine):
     @rule(name=st.sampled_from(SLOTS), ran=st.integers(0, 1), copies=st.integers(1, 2))
     def slot_dies(self, name: str, ran: int, copies: int) -> None:
         slot = self.slots[name]
-        exec_ = f"{slot.incarnation}.{slot.seq}"
-        held = [job for job in self.jobs.values() if job.exec == exec_]
+        held = [job for job in self.jobs.values() if job.exec == slot.exec]
         for _ in range(copies):
             self.calls.slot_dead(slot.incarnation, "crashes" if ran else "", bound=CRASHES_MAX)
         assert self.calls.claim(slot.incarnation, slot.seq + 1) == ["closed"]
         for job in held:
-            self._released(job, "waiting")
+            self._released(job, "waiting", "slot_dead")
             job.crashes += ran
             if ran and job.crashes >= CRASHES_MAX:
                 job.place, job.reason = "dead", "crashed"
         self._open(name)
 
-    @rule(by_s=st.sampled_from([0.5, 1, 2.5]))
-    def time_passes(self, by_s: float) -> None:
+    @rule(by_s=st.sampled_from([0.5, 1, 1.5, 2.5]), sweeps=st.booleans())
+    def time_passes(self, *, by_s: float, sweeps: bool) -> None:
         self.calls.advance(int(by_s * 1_000_000))
+        if sweeps:
+            self._sweep()
 
-    @rule()
-    def sweep(self) -> None:
+    def _sweep(self) -> None:
         requeued = dead = 0
         for job in self.jobs.values():
             if job.place == "lease" and job.deadline_us < self.calls.now_us:
-                self._released(job, "waiting")
+                self._released(job, "waiting", "sweep")
                 job.stalls += 1
                 if job.stalls >= STALLS_MAX:
                     job.place, job.reason = "dead", "stalled"
@@ -281,6 +288,7 @@ class Lifecycle(RuleBasedStateMachine):
             assert counts == (job.attempts, job.crashes, job.stalls)
             assert record.get("dead_reason", "") == job.reason
             assert record.get("exec", "") == job.exec
+            assert record.get("settled", "") == job.settled
 
 
 @pytest.fixture
@@ -294,6 +302,6 @@ def test_lifecycle(machine: type[Lifecycle]) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -72,11 +72,9 @@ class Campaign:
                 f"processes of campaign {self.id} do not end; `stormproof doctor --reap` tries again"
             ) from None
         finally:
-            self.ports.__exit__(None, None, None)
+            self.ports.close()
 
-    def spawn(
-        self, argv: Sequence[str], *, log: Path, variables: Mapping[str, str], cwd: Path | None = None
-    ) -> subprocess.Popen[bytes]:
+    def spawn(self, argv: Sequence[str], *, log: Path, variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
         """Start a program in a session of its own; what it prints is appended to ``log``.
 
         A program that asks for a parent-death signal gets it when the *thread* that called this ends: call it from
@@ -91,7 +89,6 @@ class Campaign:
                     stdout=output,
                     stderr=output,
                     env=os.environ | variables | marked,
-                    cwd=cwd,
                     start_new_session=True,
                 )
         except OSError as error:

@@ -15,7 +15,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Final
 
 from chaos.procfs import CAMPAIGN_VARIABLE, belonging
@@ -26,19 +26,13 @@ PAUSE_S: Final = 0.005
 PROGRAM: Final = "import sys; sys.path.insert(0, sys.argv.pop(1)); from chaos.guardian import main; main()"
 
 
-def end_all(
-    marks: Collection[str],
-    sessions: Collection[int] = (),
-    *,
-    limit_s: float = SWEEP_S_MAX,
-    clock: Callable[[], float] = time.monotonic,
-) -> int:
+def end_all(marks: Collection[str], sessions: Collection[int] = ()) -> int:
     """SIGKILL everything that carries all ``marks``, over and over until a look finds none; returns how many.
 
     One look is not enough: a process may have forked after it was listed.
     """
     ended: set[tuple[int, int]] = set()
-    end_s = clock() + limit_s
+    end_s = time.monotonic() + SWEEP_S_MAX
     while found := [each for each in belonging(marks, sessions) if each.pid != os.getpid()]:
         for each in found:
             ended.add((each.pid, each.start))
@@ -46,7 +40,7 @@ def end_all(
                 os.kill(each.pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 continue
-        if clock() > end_s:
+        if time.monotonic() > end_s:
             break
         time.sleep(PAUSE_S)
     return len(ended)

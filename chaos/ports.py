@@ -49,6 +49,11 @@ class Ports:
         if lock is not None:
             lock.close()
 
+    def close(self) -> None:
+        """Unlock all; idempotent."""
+        for port in list(self._locks):
+            self.give_back(port)
+
     def _lock(self, port: int) -> bool:
         lock = socket.socket(socket.AF_UNIX)
         try:
@@ -73,8 +78,7 @@ class Ports:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Unlock all."""
-        for port in list(self._locks):
-            self.give_back(port)
+        self.close()
 
 
 def default_range(ephemeral_first: int, ephemeral_last: int) -> range:

@@ -38,8 +38,8 @@ class Program:
         tell: Tell,
     ) -> None:
         """``environment`` is the environment's mark; ``directory`` has ``ledger/`` and ``logs/``."""
-        self.name, self.role, self.argv, self.variables = (name, role, argv, dict(variables))
-        self.campaign, self.directory, self.watch, self.tell = (campaign, directory, watch, tell)
+        self.name, self.role, self.argv, self.variables = name, role, argv, dict(variables)
+        self.campaign, self.directory, self.watch, self.tell = campaign, directory, watch, tell
         self.mark = environment
         self.held = threading.Lock()
         self.lives = 0

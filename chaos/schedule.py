@@ -100,11 +100,6 @@ class ScheduleDriver:
         """Whether every planned fault was injected and healed."""
         return not self._waiting and not self.active
 
-    @property
-    def last_heal_ns(self) -> int:
-        """Monotonic; 0: none was healed yet."""
-        return max((result.healed_ns or 0 for result in self.results), default=0)
-
     def check(self) -> None:
         """Raise ``HarnessError`` if a fault could not be injected or healed."""
         if wrong := [f"{result.label}: {result.error}" for result in self.results if result.error]:

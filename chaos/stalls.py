@@ -30,10 +30,10 @@ class Reading:
     own: int
 
 
-def why_late(before: Reading, after: Reading, due_s: float = TICK_S, late_s: float = LATE_S) -> str | None:
-    """``starved`` or ``steal`` if the tick came more than ``late_s`` too late for a reason outside; else None."""
-    late_ns = after.now - before.now - due_s * 1e9
-    if late_ns <= late_s * 1e9:
+def why_late(before: Reading, after: Reading) -> str | None:
+    """``starved`` or ``steal`` if the tick came more than ``LATE_S`` too late for a reason outside; else None."""
+    late_ns = after.now - before.now - TICK_S * 1e9
+    if late_ns <= LATE_S * 1e9:
         return None
     if after.delay - before.delay >= late_ns / 2:
         return "starved"

@@ -52,7 +52,6 @@ class _Counts:
     ended_ok: int = 0
     acked: int = 0
     last_run_event_ns: int = 0
-    unreadable: int = 0
 
 
 @dataclass(slots=True)
@@ -192,7 +191,7 @@ class LedgerView:
             if handler is not None:
                 handler(self, data, fresh)
         except (ValueError, KeyError, TypeError):
-            self._counts.unreadable += 1  # the history's reader says what is wrong with the line
+            return  # the history's reader says what is wrong with the line
 
     def _on_open(self, data: dict[str, Any], fresh: list[Opened]) -> None:
         opened = Opened(data["role"], data["worker"], data["pid"], data["pid_start"], data["t"])

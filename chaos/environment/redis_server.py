@@ -20,6 +20,7 @@ from chaos.probe import ping_s
 START_S_MAX: Final = 15.0
 POLL_S: Final = 0.005
 CLIENTS_MAX: Final = 10_000
+TIMEOUT_S: Final = 2.0  # of a look at a server that may hang
 
 
 class RedisServer:
@@ -31,7 +32,7 @@ class RedisServer:
         self, campaign: Campaign, binary: Binary, directory: Path, port: int, durability: Durability, log: Path
     ) -> None:
         """``directory`` holds its append-only file and is made here."""
-        self.campaign, self.binary, self.directory, self.port, self.log = (campaign, binary, directory, port, log)
+        self.campaign, self.binary, self.directory, self.port, self.log = campaign, binary, directory, port, log
         self.durability = durability
         self.version = f"{binary.name} {binary.version}"
         self.url = f"redis://127.0.0.1:{port}/0"
@@ -134,14 +135,14 @@ def clients(port: int) -> list[dict[str, str]]:
         return []
 
 
-def connect(port: int, *, db: int = 0, timeout_s: float = 2.0) -> Redis:
+def connect(port: int, *, db: int = 0) -> Redis:
     """A client that tries once and says what happened."""
     return Redis(
         host="127.0.0.1",
         port=port,
         db=db,
-        socket_timeout=timeout_s,
-        socket_connect_timeout=timeout_s,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
         decode_responses=True,
     )

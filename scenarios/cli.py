@@ -3,6 +3,7 @@
 import argparse
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Final
@@ -52,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(f"{error.filename or 'the system'}: {error.strerror or error}", Exit.HARNESS)
     except KeyboardInterrupt:
         return _say("interrupted; all faults are healed and all processes ended", Exit.INTERRUPTED)
+    except Exception:  # noqa: BLE001  # Python would leave with 1, which says that the queue failed
+        traceback.print_exc()
+        return _say("this is a bug of Stormproof, and says nothing about the queue; please report it", Exit.HARNESS)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

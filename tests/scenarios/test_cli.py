@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from scenarios.cli import main
 from scenarios.exit_codes import Exit
 
 STORMPROOF = Path(sys.executable).with_name("stormproof")
@@ -168,6 +169,15 @@ def test_check_and_report_say_which_run_they_miss(tmp_path: Path) -> None:
         code, _, error = stormproof(command, tmp_path)
         assert code == Exit.HARNESS
         assert "run.json" in error
+
+
+def test_a_bug_of_the_harness_is_no_verdict_on_the_queue(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An exception that nobody expected would leave Python with 1, the code of a fail."""
+    monkeypatch.setattr("scenarios.commands.doctor.look", lambda: 1 / 0)
+    assert main(["doctor"]) == Exit.HARNESS
+    assert "says nothing about the queue" in capsys.readouterr().err
 
 
 def test_doctor_finds_what_a_run_needs() -> None:

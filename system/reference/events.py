@@ -17,13 +17,7 @@ last failure decides between ``exhausted`` and ``timeout``.
 
 from typing import Final
 
-EXHAUSTED: Final = "exhausted"
-TIMEOUT: Final = "timeout"
-CRASHED: Final = "crashed"
-STALLED: Final = "stalled"
-UNSERIALISABLE: Final = "unserialisable"
-UNSUPPORTED: Final = "unsupported"
-REASONS: Final = (EXHAUSTED, TIMEOUT, CRASHED, STALLED, UNSERIALISABLE, UNSUPPORTED)
-
 CRASHES: Final = "crashes"
+CRASHED: Final = "crashed"
 STALLS: Final = "stalls"
+STALLED: Final = "stalled"

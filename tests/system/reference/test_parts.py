@@ -1,6 +1,7 @@
 """The small parts a worker is made of, each by itself."""
 
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from system.reference import Settings, SettingsError, load
+from system.reference import Settings, SettingsError, events, load
 from system.reference.board import SIZE, Board, Phase, Record
 from system.reference.linux import kill_tree
 from system.reference.payload import Undecodable, decode_call, decode_trace, encode_call, encode_trace
@@ -159,3 +160,11 @@ def test_worker_does_not_pay_for_redis_py() -> None:
 def test_renewal_has_a_second_try_before_the_fence() -> None:
     settings = Settings(lease_s=2.0, heartbeat_s=0.6, poll_s=1.0)
     assert settings.heartbeat_s + 2 * settings.io_timeout_s < settings.fence_after_s
+
+
+@pytest.mark.unit
+def test_table_of_events_names_every_reason_that_a_script_gives() -> None:
+    table = {cell.strip() for line in (events.__doc__ or "").splitlines() for cell in line.split("|")}
+    given = set(re.search(r"KINDS = \{(.*?)\}", load().texts["fail"])[1].split("'")[1::2])  # type: ignore[index]
+    assert given | {events.CRASHED, events.STALLED} <= table
+    assert {events.CRASHES, events.STALLS} <= table

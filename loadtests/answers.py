@@ -33,11 +33,7 @@ def answer_of(data: dict[str, Any]) -> Answer:
     outcome: Outcome = data["outcome"]
     if outcome not in {"acked", "rejected", "unknown"}:
         raise ValueError(outcome)
-    return Answer(
-        outcome,
-        str(data["receipt" if outcome == "acked" else "why"]),
-        data["answered_ns"],
-    )
+    return Answer(outcome, str(data["receipt" if outcome == "acked" else "why"]), data["answered_ns"])
 
 
 def counts_of(data: dict[str, Any]) -> dict[str, Counts]:

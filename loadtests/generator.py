@@ -23,11 +23,7 @@ from loadtests.answers import Answer
 from loadtests.arrivals import Arrival
 from loadtests.clock import Clock, SystemClock
 from loadtests.lag import Lag
-from loadtests.producer_client import (
-    NotSentError,
-    ProducerClient,
-    ProducerError,
-)
+from loadtests.producer_client import NotSentError, ProducerClient, ProducerError
 
 Fate = Literal["acked", "rejected", "unknown", "unsent"]
 SYSTEM_CLOCK: Final = SystemClock()
@@ -193,16 +189,7 @@ class Generator:
             self._issued += 1
             self._lag.add(self._clock.now_ns() - due_ns)
         if client is None:
-            self._know(
-                Issued(
-                    job,
-                    arrival.job,
-                    due_ns,
-                    self._clock.now_ns(),
-                    "unsent",
-                    "no producer is connected",
-                )
-            )
+            self._know(Issued(job, arrival.job, due_ns, self._clock.now_ns(), "unsent", "no producer is connected"))
             return
         spec_json = _as_json(arrival.job)
         future = client.enqueue(job, arrival.queue, spec_json, due_ns, round(arrival.delay_s * 1e9))

@@ -23,7 +23,7 @@ from locust.runners import LocalRunner
 from locust.web import WebUI
 
 from loadtests.arrivals import PROFILES
-from loadtests.load_run import JUDGE_S, LOG, LoadRun, Wanted
+from loadtests.load_run import ENQUEUE, JUDGE_S, LOG, LoadRun, Wanted
 from scenarios.commands.serve_load import choices as faults
 
 USERS: Final = 4
@@ -52,7 +52,7 @@ class Session:
         """One line of Locust's statistics."""
         if self.environment is not None:
             self.environment.events.request.fire(
-                request_type="job" if name != "enqueue" else "queue",
+                request_type="queue" if name == ENQUEUE else "job",
                 name=name,
                 response_time=response_ms,
                 response_length=0,

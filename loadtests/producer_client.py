@@ -87,11 +87,7 @@ class ProducerClient:
             connection = socket.socket(socket.AF_UNIX)
             try:
                 connection.connect(str(self.path))
-            except (
-                FileNotFoundError,
-                ConnectionRefusedError,
-                BlockingIOError,
-            ) as error:
+            except (FileNotFoundError, ConnectionRefusedError, BlockingIOError) as error:
                 connection.close()
                 if not alive():
                     raise self._error("it ended before it listened") from None
@@ -114,9 +110,7 @@ class ProducerClient:
         """Requests without an answer yet."""
         return len(self._pending)
 
-    def enqueue(  # the protocol's fields
-        self, job: str, queue: str, spec_json: str, intended_ns: int, delay_ns: int = 0
-    ) -> Future[Answer]:
+    def enqueue(self, job: str, queue: str, spec_json: str, intended_ns: int, delay_ns: int = 0) -> Future[Answer]:
         """Ask the producer to enqueue; returns at once.
 
         The future fails with ``ProducerError`` if nobody can know how it ended, with ``NotSentError`` if it
@@ -128,22 +122,18 @@ class ProducerClient:
         )
         return self._request(fields, answer_of)
 
-    def counts(self, timeout_s: float = ANSWER_S) -> dict[str, Counts]:
-        """Jobs a queue by state. Raises ``ProducerError`` on errors and after ``timeout_s`` seconds."""
-        return self._result("counts", self._request('"op":"counts"', counts_of), timeout_s)
+    def counts(self) -> dict[str, Counts]:
+        """Jobs a queue by state. Raises ``ProducerError`` on errors and after ``ANSWER_S`` seconds."""
+        return self._result("counts", self._request('"op":"counts"', counts_of))
 
-    def states(self, jobs: Mapping[str, str], timeout_s: float = ANSWER_S) -> Iterator[JobState]:
+    def states(self, jobs: Mapping[str, str]) -> Iterator[JobState]:
         """Read the state of each job (to its receipt, '' if none), in requests of ``JOBS_A_REQUEST`` jobs.
 
-        Raises ``ProducerError`` on errors and where one request takes longer than ``timeout_s`` seconds.
+        Raises ``ProducerError`` on errors and where one request takes longer than ``ANSWER_S`` seconds.
         """
         items = iter(jobs.items())
         while chunk := dict(islice(items, JOBS_A_REQUEST)):
-            yield from self._result(
-                "states",
-                self._request(f'"op":"states","jobs":{json.dumps(chunk)}', states_of),
-                timeout_s,
-            )
+            yield from self._result("states", self._request(f'"op":"states","jobs":{json.dumps(chunk)}', states_of))
 
     def ping(self, timeout_s: float = ANSWER_S) -> None:
         """Return when the producer answers. Raises ``ProducerError`` after ``timeout_s`` seconds."""
@@ -161,10 +151,7 @@ class ProducerClient:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close."""
         self.close()
@@ -183,7 +170,7 @@ class ProducerClient:
             future.set_exception(NotSentError(str(self._error(refused))))
         return future
 
-    def _result(self, op: str, future: Future[R], timeout_s: float) -> R:
+    def _result(self, op: str, future: Future[R], timeout_s: float = ANSWER_S) -> R:
         try:
             return future.result(timeout_s)
         except FutureTimeoutError:

@@ -32,7 +32,7 @@ class Burst(Profile[T]):
         return replace(self, for_s=self.for_s * factor, at_s=self.at_s * factor)
 
 
-def burst(  # a declaration: every argument is named where it is used
+def burst(
     *,
     count: int = 1000,
     at_s: float = 0.0,

@@ -26,10 +26,4 @@ def constant(
     delayed: Delayed | None = None,
 ) -> Constant[T]:
     """``rate_s`` jobs a second for ``for_s`` seconds."""
-    return Constant(
-        count=count_of(rate_s, for_s),
-        for_s=for_s,
-        jobs=jobs,
-        queue=queue,
-        delayed=delayed,
-    )
+    return Constant(count=count_of(rate_s, for_s), for_s=for_s, jobs=jobs, queue=queue, delayed=delayed)

@@ -65,7 +65,7 @@ class Profile(ABC, Generic[T]):
 
     def plan(self, rng: Random) -> Iterator[Arrival[T]]:
         """Make the arrivals in order of time, one by one: memory does not grow with ``count``."""
-        times_rng, jobs_rng, delays_rng = (Random(rng.getrandbits(64)) for _ in range(3))  # a plan, no secret
+        times_rng, jobs_rng, delays_rng = (Random(rng.getrandbits(64)) for _ in range(3))
         delayed = self.delayed or Delayed(0.0, 0.0)
         series = zip(
             self.times_s(times_rng),
@@ -95,10 +95,7 @@ class Profile(ABC, Generic[T]):
         if rate_s <= 0:
             raise ArrivalsError(f"rate_s {rate_s:g} is not above 0")
         for_s = min(self.count / rate_s, max(for_s_max, self.for_s))
-        return replace(
-            self.stretched(for_s / self.for_s),
-            count=max(1, min(self.count, int(rate_s * for_s + 1e-9))),
-        )
+        return replace(self.stretched(for_s / self.for_s), count=max(1, min(self.count, int(rate_s * for_s + 1e-9))))
 
 
 def count_of(rate_s: float, for_s: float) -> int:

@@ -33,10 +33,4 @@ def soak(
     delayed: Delayed | None = None,
 ) -> Soak[T]:
     """On average ``rate_s`` jobs a second for ``for_s`` seconds, with random gaps between them."""
-    return Soak(
-        count=count_of(rate_s, for_s),
-        for_s=for_s,
-        jobs=jobs,
-        queue=queue,
-        delayed=delayed,
-    )
+    return Soak(count=count_of(rate_s, for_s), for_s=for_s, jobs=jobs, queue=queue, delayed=delayed)

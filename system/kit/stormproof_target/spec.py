@@ -15,7 +15,6 @@ KINDS: Final = (
 )
 FATAL: Final = frozenset({"exit", "segfault"})
 _MOST: Final = {"sleep_ms": 3_600_000, "times": 1000, "hang_s": 3600, "status": 255}
-HANGING: Final = frozenset({"hang", "hang_c", "ignore_sigterm"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +55,6 @@ class JobSpec:
 
 
 _DEFAULTS: Final = asdict(JobSpec())
-
-
-def from_json(text: str) -> JobSpec:
-    """The inverse of ``JobSpec.to_json``. Raises ``ValueError`` or ``TypeError`` on anything else."""
-    return JobSpec(**json.loads(text))
 
 
 def succeeds(sleep_ms: int = 0) -> JobSpec:

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from scenarios.catalog import CATALOG
+from scenarios.suite import FAIL_EXPECTED, PartPlan
+from scenarios.target_program import resolve
+
 FOLDER: Final = Path(__file__).resolve().parent.parent / "tests" / "planted"
 
 
@@ -31,3 +35,15 @@ PLANTED: Final = {
         PlantedBug("dead_letter_dropped", "a job that failed for good is forgotten", "poison", "dead_letters"),
     )
 }
+
+
+def part_of(bug: PlantedBug) -> PartPlan:
+    """The part of a campaign in which the bug must be caught."""
+    return PartPlan(
+        resolve(str(bug.adapter)),
+        [CATALOG[bug.scenario]],
+        kind="planted bug",
+        expected=FAIL_EXPECTED,
+        title=f"planted: {bug.title}",
+        caught_by=bug.caught_by,
+    )

@@ -45,7 +45,7 @@ FAIL_EXPECTED: Final = (Verdict.FAIL,)
 
 @dataclass(frozen=True, slots=True)
 class PartPlan:
-    """One target and its scenarios. ``target_option`` is what ``--target`` must say to run it again.
+    """One target and its scenarios. ``file``: the user's own that they stand in ('': the catalogue).
 
     ``caught_by``: the checker that must find the planted bug ('': none is planted).
     """
@@ -140,7 +140,7 @@ def run_campaign(plan: CampaignPlan, progress: Progress, load: LoadSource | None
 class _Bench:
     """What all scenarios of a campaign share, and what they add up to."""
 
-    def __init__(  # the campaign's ground
+    def __init__(
         self,
         plan: CampaignPlan,
         campaign: Campaign,

@@ -12,9 +12,9 @@ from reports.verdict import Verdict
 from scenarios.catalog import CATALOG
 from scenarios.commands.closing import close
 from scenarios.options import add_out
-from scenarios.planted import PLANTED
+from scenarios.planted import PLANTED, part_of
 from scenarios.progress import for_stream
-from scenarios.suite import ANY_EXPECTED, FAIL_EXPECTED, CampaignPlan, PartPlan, run_campaign
+from scenarios.suite import ANY_EXPECTED, CampaignPlan, PartPlan, run_campaign
 from scenarios.target_program import resolve
 
 if TYPE_CHECKING:
@@ -44,16 +44,8 @@ def perform(options: argparse.Namespace) -> int:
 
 
 def _parts() -> list[PartPlan]:
-    bug = PLANTED[PLANTED_SHOWN]
     return [
         PartPlan(resolve("reference"), list(CATALOG.values())),
-        PartPlan(
-            resolve(str(bug.adapter)),
-            [CATALOG[bug.scenario]],
-            kind="planted bug",
-            expected=FAIL_EXPECTED,
-            title=f"planted: {bug.title}",
-            caught_by=bug.caught_by,
-        ),
+        part_of(PLANTED[PLANTED_SHOWN]),
         PartPlan(resolve("rq"), [CATALOG["steady"], CATALOG["workers_killed"]], kind="as found", expected=ANY_EXPECTED),
     ]

@@ -13,9 +13,9 @@ from reports.verdict import Verdict
 from scenarios.catalog import CATALOG
 from scenarios.exit_codes import Exit
 from scenarios.options import add_out
-from scenarios.planted import PLANTED
+from scenarios.planted import PLANTED, part_of
 from scenarios.progress import for_stream
-from scenarios.suite import FAIL_EXPECTED, CampaignPlan, PartPlan, run_campaign
+from scenarios.suite import CampaignPlan, PartPlan, run_campaign
 from scenarios.target_program import resolve
 
 if TYPE_CHECKING:
@@ -58,18 +58,7 @@ def perform(options: argparse.Namespace) -> int:
 
 
 def _parts() -> list[PartPlan]:
-    planted = [
-        PartPlan(
-            resolve(str(bug.adapter)),
-            [CATALOG[bug.scenario]],
-            kind="planted bug",
-            expected=FAIL_EXPECTED,
-            title=f"planted: {bug.title}",
-            caught_by=bug.caught_by,
-        )
-        for bug in PLANTED.values()
-    ]
-    return [PartPlan(resolve("reference"), list(CATALOG.values())), *planted]
+    return [PartPlan(resolve("reference"), list(CATALOG.values())), *map(part_of, PLANTED.values())]
 
 
 def _row(seed: int, part: Part) -> str:

@@ -6,12 +6,11 @@ It prints ``{"ready": true, "producers": [...], "ledger": ..., "t0_ns": ...}`` w
 
 import argparse
 import json
-import secrets
 import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from stormproof_target import Setup
 
@@ -22,7 +21,7 @@ from loadtests.load_run import JOBS
 from loadtests.producer_client import ProducerClient
 from reports.objectives import DEFAULT_POLICY
 from scenarios.exit_codes import exit_of
-from scenarios.options import add_out, add_target
+from scenarios.options import add_out, add_seed, add_target, seed_of
 from scenarios.progress import PlainProgress
 from scenarios.scenario import Scenario
 from scenarios.suite import CampaignPlan, PartPlan, run_campaign
@@ -31,7 +30,7 @@ from scenarios.target_program import resolve
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-RATE_S = 100.0
+RATE_S: Final = 100.0
 
 
 def choices(for_s: float) -> dict[str, tuple[Planned, ...]]:
@@ -95,13 +94,13 @@ def add_to(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
     command.add_argument(
         "--for", dest="for_s", type=float, default=30.0, metavar="S", help="the load's planned length in s"
     )
-    command.add_argument("--seed", type=int, default=None, help="of load and faults")
+    add_seed(command)
     command.set_defaults(perform=perform)
 
 
 def perform(options: argparse.Namespace) -> int:
     """Print the verdict; the exit code is its own."""
-    seed = options.seed if options.seed is not None else secrets.randbelow(1_000_000)
+    seed = seed_of(options)
     program = resolve(options.target)
     rate_s = program.describe(Setup()).sustainable_rate_s
     scenario = Scenario(

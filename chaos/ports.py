@@ -8,6 +8,7 @@ lives in the same network namespace as the port, dies with the process that hold
 import os
 import re
 import socket
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -22,21 +23,23 @@ PORTS_MIN: Final = 500
 
 
 class Ports:
-    """Hands out ports that nobody listens on and no other harness has. Thread-confined; closing releases all."""
+    """Hands out ports that nobody listens on and no other harness has. Thread-safe; closing releases all."""
 
     def __init__(self, candidates: Sequence[int] | None = None) -> None:
         """``candidates``: where to look; without it ``STORMPROOF_PORTS`` (``FIRST-LAST``), or ``default_range``."""
         self.candidates = candidates if candidates is not None else _from_environment()
         self._next = os.getpid() * 37 % max(1, len(self.candidates))  # neighbours in time start far apart
         self._locks: dict[int, socket.socket] = {}
+        self._taking = threading.Lock()
 
     def take(self) -> int:
         """Lock a free port. Raises ``HarnessError`` when the range has none."""
-        for _ in self.candidates:
-            port = self.candidates[self._next % len(self.candidates)]
-            self._next += 1
-            if port not in self._locks and self._lock(port):
-                return port
+        with self._taking:
+            for _ in self.candidates:
+                port = self.candidates[self._next % len(self.candidates)]
+                self._next += 1
+                if port not in self._locks and self._lock(port):
+                    return port
         raise HarnessError(
             f"no free port: all {len(self.candidates)} of {self._shown()} are in use."
             f" End what uses them (`stormproof doctor --reap` ends leftovers of ours), or name another range:"

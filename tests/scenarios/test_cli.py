@@ -1,6 +1,7 @@
 """The command line's bad paths: one clear message each, the documented exit code, no traceback, nothing started."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -220,3 +221,24 @@ def test_a_redis_of_ones_own_is_used_with_consent_left_alive_and_left_empty(tmp_
             assert client.dbsize() == 0
         assert store.alive
         store.close()
+
+
+def test_ports_that_are_all_taken_are_told_with_the_range_and_how_to_name_another(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        env = {"STORMPROOF_PORTS": f"{port}-{port}"}
+        code, _, error = stormproof("run", "--scenario", "steady", "--out", tmp_path, env=env)
+    assert code == Exit.HARNESS
+    assert f"no free port: all 1 of {port} to {port} are in use" in error
+    assert "STORMPROOF_PORTS=" in error
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may mount a disk that is small enough to fill")
+def test_a_full_disk_is_told_as_what_it_is_and_never_passes(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", tmp_path], check=True)
+    try:
+        code, _, error = stormproof("run", "--scenario", "steady", "--out", tmp_path / "out")
+    finally:
+        subprocess.run(["umount", "-l", tmp_path], check=True)
+    assert code == Exit.HARNESS
+    assert "MiB" in error

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from scenarios.campaign_plan import FAIL_EXPECTED, PartPlan
 from scenarios.catalog import CATALOG
-from scenarios.suite import FAIL_EXPECTED, PartPlan
 from scenarios.target_program import resolve
 
 FOLDER: Final = Path(__file__).resolve().parent.parent / "tests" / "planted"
@@ -31,7 +31,7 @@ PLANTED: Final = {
     bug.name: bug
     for bug in (
         PlantedBug("ack_before_run", "a job is acknowledged before it is run", "workers_killed", "lost"),
-        PlantedBug("accept_and_drop", "one enqueue in fifty is accepted and dropped", "steady", "lost"),
+        PlantedBug("accept_and_drop", "every fiftieth enqueue is accepted and dropped", "steady", "lost"),
         PlantedBug("dead_letter_dropped", "a job that failed for good is forgotten", "poison", "dead_letters"),
     )
 }

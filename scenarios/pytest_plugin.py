@@ -116,8 +116,9 @@ class ScenarioItem(pytest.Item):
         import secrets
 
         from reports.verdict import Verdict
+        from scenarios.campaign_plan import CampaignPlan, PartPlan
         from scenarios.progress import Quiet
-        from scenarios.suite import CampaignPlan, PartPlan, run_campaign
+        from scenarios.suite import run_campaign
         from scenarios.target_program import resolve
 
         given = self.config.getoption("--seed")

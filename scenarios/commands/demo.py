@@ -9,12 +9,13 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from reports.verdict import Verdict
+from scenarios.campaign_plan import ANY_EXPECTED, CampaignPlan, PartPlan
 from scenarios.catalog import CATALOG
 from scenarios.commands.closing import close
 from scenarios.options import add_out
 from scenarios.planted import PLANTED, part_of
 from scenarios.progress import for_stream
-from scenarios.suite import ANY_EXPECTED, CampaignPlan, PartPlan, run_campaign
+from scenarios.suite import run_campaign
 from scenarios.target_program import resolve
 
 if TYPE_CHECKING:

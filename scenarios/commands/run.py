@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from chaos.environment.external import CONSENT_OPTION, ExternalRedis, require_consent
 from reports.objectives import DEFAULT_POLICY
+from scenarios.campaign_plan import CampaignPlan, PartPlan
 from scenarios.commands.closing import close
 from scenarios.options import add_choice, add_out, add_seed, add_target, chosen_scenarios, seed_of
 from scenarios.progress import for_stream
-from scenarios.suite import CampaignPlan, PartPlan, run_campaign
+from scenarios.suite import run_campaign
 from scenarios.target_program import resolve
 
 if TYPE_CHECKING:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Final
 
 from reports.run_record import Part
 from reports.verdict import Verdict
+from scenarios.campaign_plan import CampaignPlan, PartPlan
 from scenarios.catalog import CATALOG
 from scenarios.exit_codes import Exit
 from scenarios.options import add_out
 from scenarios.planted import PLANTED, part_of
 from scenarios.progress import for_stream
-from scenarios.suite import CampaignPlan, PartPlan, run_campaign
+from scenarios.suite import run_campaign
 from scenarios.target_program import resolve
 
 if TYPE_CHECKING:

@@ -20,11 +20,12 @@ from loadtests.arrivals import constant
 from loadtests.load_run import JOBS
 from loadtests.producer_client import ProducerClient
 from reports.objectives import DEFAULT_POLICY
+from scenarios.campaign_plan import CampaignPlan, PartPlan
 from scenarios.exit_codes import exit_of
 from scenarios.options import add_out, add_seed, add_target, seed_of
 from scenarios.progress import PlainProgress
 from scenarios.scenario import Scenario
-from scenarios.suite import CampaignPlan, PartPlan, run_campaign
+from scenarios.suite import run_campaign
 from scenarios.target_program import resolve
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""An enqueue is accepted and, one time in fifty, never pushed."""
+"""Every fiftieth enqueue is accepted and never pushed."""
 
 from tests.planted.variant import Variant, task
 
@@ -11,7 +11,9 @@ class AcceptAndDrop(Variant):
     name = "accept-and-drop"
     script = "enqueue"
     sound = "redis.call('RPUSH', rq_key('queue', queue), id)"
-    buggy = "if now_us % 50 ~= 0 then redis.call('RPUSH', rq_key('queue', queue), id) end"
+    buggy = (
+        "if redis.call('INCR', P .. ':sp:enqueues') % 50 ~= 0 then redis.call('RPUSH', rq_key('queue', queue), id) end"
+    )
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from reports.verdict import Verdict
+from scenarios.campaign_plan import CampaignPlan, PartPlan
 from scenarios.catalog import CATALOG
 from scenarios.planted import PLANTED, PlantedBug
 from scenarios.progress import Quiet
-from scenarios.suite import CampaignPlan, PartPlan, run_campaign
+from scenarios.suite import run_campaign
 from scenarios.target_program import resolve
 from tests.planted.variant import planted
 

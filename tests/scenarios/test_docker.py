@@ -6,9 +6,10 @@ import pytest
 
 from chaos.environment.docker import ContainerRedis
 from reports.verdict import Verdict
+from scenarios.campaign_plan import CampaignPlan, PartPlan
 from scenarios.catalog import CATALOG
 from scenarios.progress import Quiet
-from scenarios.suite import CampaignPlan, PartPlan, run_campaign
+from scenarios.suite import run_campaign
 from scenarios.target_program import resolve
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("engine")]

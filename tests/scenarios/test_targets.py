@@ -7,9 +7,10 @@ import pytest
 from stormproof_target import Setup
 
 from reports.verdict import Verdict
+from scenarios.campaign_plan import CampaignPlan, PartPlan
 from scenarios.catalog import CATALOG
 from scenarios.progress import Quiet
-from scenarios.suite import CampaignPlan, PartPlan, run_campaign
+from scenarios.suite import run_campaign
 from scenarios.target_program import resolve
 
 ROOT = Path(__file__).parent.parent.parent

@@ -2,10 +2,13 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stormproof_target import ABILITIES
 
+from chaos.causes import Cause
+from chaos.faults import Fault
 from chaos.faults.registry import FAULTS
 from loadtests.arrivals import PROFILES
 from reports.objectives import METRICS
@@ -31,7 +34,7 @@ def perform(options: argparse.Namespace) -> int:
     tables = {
         "scenarios": {name: scenario.claim for name, scenario in CATALOG.items()},
         "targets": dict.fromkeys(BUILT_IN, "built in") | {"path/to/adapter.py[@python]": "your own"},
-        "faults": {name: _first_line(fault) for name, fault in FAULTS.items()},
+        "faults": {name: f"{_first_line(fault)} {_explains(fault)}" for name, fault in FAULTS.items()},
         "checkers": {name: each.looks_at for name, each in CHECKERS.items()},
         "arrival profiles": {name: _first_line(profile) for name, profile in PROFILES.items()},
         "metrics for objectives": {name: says for name, (_, says) in METRICS.items()},
@@ -47,6 +50,12 @@ def perform(options: argparse.Namespace) -> int:
             print(f"  {name:28} {says}")
         print()
     return Exit.PASS
+
+
+def _explains(fault: Callable[..., Fault]) -> str:
+    causes: frozenset[Cause] = vars(fault)["explains"]
+    names = ", ".join(cause.name.lower().replace("_", " ") for cause in sorted(causes))
+    return f"(why a job may run again: {names})"
 
 
 def _first_line(thing: object) -> str:

@@ -57,10 +57,6 @@ class Link:
         self._connection.close()
 
 
-def _is_noscript(reply: Reply) -> bool:
-    return isinstance(reply, ReplyError) and reply.code == "NOSCRIPT"
-
-
 def _lawful(replies: list[Reply]) -> None:
     for reply in replies:
         if isinstance(reply, ReplyError):

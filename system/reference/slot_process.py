@@ -24,7 +24,6 @@ class SlotProcess:
     def __init__(self, plan: Plan, incarnation: str) -> None:
         self.incarnation = incarnation
         self.cause = ""  # why we killed it; '' while we have not
-        self.spawned_ns = linux.boottime_ns()
         self.board, board_fd = Board.create()
         reader, self._control = os.pipe()
         try:

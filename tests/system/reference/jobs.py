@@ -58,15 +58,6 @@ def fail(path: str) -> None:
     raise ValueError("as asked")
 
 
-def fail_once(path: str) -> str:
-    job = current_job()
-    assert job
-    note(path, f"{job.attempt}")
-    if job.attempt == 1:
-        raise ValueError("once")
-    return "well"
-
-
 def exit_with(path: str, status: int) -> None:
     note(path, "run")
     os._exit(status)

@@ -38,6 +38,7 @@ class Canary:
         """``server``: what the ledger calls the Redis at ``host`` and ``port``; ``every_s``: between two numbers."""
         self.server, self.path, self.every_s = server, ledger, every_s
         self.sent = self.acked = self.missing = 0
+        self.read_back = False  # the last look at what the store holds was complete
         self.error: Exception | None = None
         self._client = Redis(
             host=host,
@@ -73,7 +74,7 @@ class Canary:
     def finish(self) -> int:
         """Stop writing and read back; returns how many acknowledged numbers are missing. Idempotent.
 
-        A server that does not answer leaves the last ones unread.
+        A server that does not answer leaves the last ones unread, and ``read_back`` false.
         """
         self._stopping.set()
         if self._thread.is_alive():
@@ -99,7 +100,7 @@ class Canary:
                     failed = False
                     with contextlib.suppress(RedisError):
                         self._read_back()
-        except LedgerError as error:
+        except Exception as error:  # noqa: BLE001  # told by the environment's check: silence is no survival
             self.error = error
 
     def _mark(self, n: int) -> None:
@@ -109,11 +110,13 @@ class Canary:
         self._acked[n >> 3] |= 0x80 >> (n & 7)
 
     def _read_back(self) -> None:
+        self.read_back = False
         stored: Any = self._client.get(KEY) or b""
         for n in list(_lost(bytes(self._acked), stored.ljust(len(self._acked), b"\0"))):
             self.missing += 1
             self._tell(n, "missing")
             self._acked[n >> 3] &= ~(0x80 >> (n & 7))  # told once
+        self.read_back = True
 
     def _tell(self, n: int, phase: str) -> int:
         return self._ledger.event("canary", server=self.server, n=n, phase=phase)

@@ -10,12 +10,15 @@ The load is an open model: the plan says when jobs arrive, and users only carry 
 # mypy: disable-error-code="no-untyped-call,untyped-decorator"
 
 import gc
+import os
+import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Final
 
 import flask
+import gevent
 from locust import LoadTestShape, User, constant, events, task
 from locust.env import Environment
 from locust.exception import StopUser
@@ -38,12 +41,13 @@ class Session:
         self.current: LoadRun | None = None
         self.last: LoadRun | None = None
         self.environment: Environment | None = None
+        self.interrupted = False
 
     def start(self, environment: Environment, **_: object) -> None:
         """START was pressed, or Locust runs headless."""
         options = environment.parsed_options or Namespace()
         wanted = Wanted(options.arrivals, options.target, options.fault, options.duration)
-        self.environment = environment
+        self.environment, self.interrupted = environment, False
         self.current = LoadRun(wanted, program=STORMPROOF, out=Path(options.out), report=self.report)
         self.current.start(after=self.last)
         self.last = self.current
@@ -65,6 +69,14 @@ class Session:
         if self.current is not None:
             self.current.end()
             self.current = None
+
+    def interrupt(self) -> None:
+        """Ctrl-C cuts the load short, and what was sent is judged; a second one, or one without a load, ends Locust."""
+        if self.current is not None and not self.interrupted:
+            self.interrupted = True
+            self.current.end()
+        else:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def quitting(self, environment: Environment, **_: object) -> None:
         """Locust leaves with the verdict's exit code, so there has to be one."""
@@ -112,6 +124,8 @@ def prepare(environment: Environment, runner: object, web_ui: WebUI | None, **_:
         sys.exit(2)
     gc.collect()
     gc.freeze()  # looking through all that was imported again stalls a burst for 200 ms
+    # KeyboardInterrupt is raised in whichever greenlet runs, and one that is a patched thread swallows it.
+    gevent.signal_handler(signal.SIGINT, SESSION.interrupt)
     environment.events.test_start.add_listener(SESSION.start)
     environment.events.test_stopping.add_listener(SESSION.stopping)
     environment.events.quitting.add_listener(SESSION.quitting)

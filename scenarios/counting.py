@@ -18,7 +18,7 @@ class Counting:
         self._env, self._client = env, client
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="counting", daemon=True)
-        self.outstanding = 0
+        self.outstanding = 1  # until it was counted, nobody knows that there is none
 
     def __enter__(self) -> Self:
         """Begin."""

@@ -43,6 +43,8 @@ def fit(scenario: Scenario, description: Description, *, own_store: bool = True)
     not_applicable = f"the target has no {', '.join(sorted(missing))}" if missing else ""
     if not jobs:
         not_applicable = "the target can run none of the scenario's kinds of job"
+    if scenario.faults and not faults:  # what is left would be another experiment under this one's claim
+        not_applicable = not_applicable or without_faults[0]
     load = scenario.load.with_jobs(jobs) if jobs else scenario.load
     slowed = load.slowed(description.sustainable_rate_s, LOAD_S_MAX)
     programs, slots = _programs(scenario, description.slots_per_worker)

@@ -39,6 +39,7 @@ from scenarios.waiting import NS_A_SECOND, Look, Patience
 POLL_S: Final = 0.05
 READY_S: Final = 30.0
 WARM_UP_S: Final = 0.2
+WARM_UP_QUIET_S: Final = 1.0  # then what is left of the warm-up is stuck, which is for the checkers to find
 DRAIN_S: Final = 10.0
 STOP_GRACE_S: Final = 3.0
 HEAL_S_MAX: Final = 15.0
@@ -65,6 +66,9 @@ class LoadSource(Protocol):
     def stop(self) -> None:
         """Send nothing more, and wait a bounded time for what is still unanswered."""
 
+    def check(self) -> None:
+        """After ``stop``: raise ``HarnessError`` if less was sent than was planned, so that the load was another."""
+
 
 class PlannedLoad:
     """Our own generator, on the scenario's plan."""
@@ -75,6 +79,7 @@ class PlannedLoad:
         """The plan is drawn from ``seed``."""
         self._for_ns = int(fitted.scenario.load.for_s * NS_A_SECOND)
         self._plan = fitted.scenario.load.plan(Random(f"{seed}-load"))
+        self._count = fitted.scenario.load.count
         self._generator: Generator | None = None
 
     @property
@@ -96,6 +101,17 @@ class PlannedLoad:
         if self._generator is not None:
             self._generator.stop()
             self._generator.drain(DRAIN_S)
+
+    def check(self) -> None:
+        """A generator that died, or that was starved past the load's end, and arrivals that no producer took."""
+        if self._generator is None:
+            return
+        sent = self._generator.progress().sent
+        if sent < self._count:
+            raise HarnessError(
+                f"{sent} of {self._count} planned enqueues were sent: the producer ended, or this machine is too busy."
+                " What follows would be a test under less load; see the producer's log, run again"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +183,13 @@ class ScenarioRunner:
             env.tell("phase", name="end")
             self._phase = "stopping"
             env.stop_workers(STOP_GRACE_S)
+            env.canary.finish()
             env.check()
+            if not (env.canary.acked and env.canary.read_back):
+                raise HarnessError(
+                    f"the canary had {env.canary.acked} writes acknowledged and can't read them back from"
+                    f" {env.store.url}: nobody knows what the store lost. See {self.directory / 'logs' / 'redis.log'}"
+                )
         return faults
 
     # ---- beginning
@@ -211,6 +233,12 @@ class ScenarioRunner:
                 client.enqueue(f"warm-{number}", "default", spec, time.monotonic_ns())
             self._look(env, left_s=self.scenario.load.for_s + self.scenario.rest_s)
             time.sleep(WARM_UP_S)
+        end_s += READY_S
+        while env.view.ended_ok < number and time.monotonic() < end_s:  # what is left would delay the load's first jobs
+            if time.monotonic_ns() - env.view.last_run_event_ns > WARM_UP_QUIET_S * NS_A_SECOND:
+                break
+            self._look(env, left_s=self.scenario.load.for_s + self.scenario.rest_s)
+            time.sleep(POLL_S)
 
     def _has_run(self, worker: str) -> bool:
         return any(b'"e":"started"' in path.read_bytes() for path in self.directory.glob(f"ledger/{worker}-*.jsonl"))
@@ -230,6 +258,7 @@ class ScenarioRunner:
             self.load.begin(client, t0_ns, self.directory)
             self._watch_load(env, client, driver, end_ns)
             self.load.stop()
+            self.load.check()
             env.tell("phase", name="load_end")
             self._phase = "last faults heal"
             heal_by_s = time.monotonic() + HEAL_S_MAX

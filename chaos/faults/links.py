@@ -36,10 +36,13 @@ def on_each(links: Sequence[Link], act: Callable[[Link], None], undo: Callable[[
 
 
 def lost_connections(env: Environment, before: Mapping[str, frozenset[int]]) -> tuple[Evidence, ...]:
-    """One piece of evidence for each client that has lost connections since."""
+    """One piece of evidence for each client that has lost connections since, and whose link answers no PING now.
+
+    Queues close connections of their own accord as well (one a job, where jobs are forked): that alone tells nothing.
+    """
     found = []
     for client, had in before.items():
         lost = had - env.links[client].connections()
-        if lost:
+        if lost and env.links[client].probe() is None:
             found.append(Evidence(client, f"{client}: {len(lost)} of {len(had)} open connections lost"))
     return tuple(found)

@@ -79,6 +79,9 @@ class ExternalLoad:
     def stop(self) -> None:
         """Nothing is ours to stop."""
 
+    def check(self) -> None:
+        """Whoever sends tells by itself what it could not send."""
+
     def _listen(self) -> None:
         sys.stdin.readline()  # the line that tells, or the end of whoever held the other end
         self._over.set()

@@ -108,3 +108,21 @@ def test_a_canary_without_a_ledger_does_not_sing(server: RedisServer, tmp_path: 
         Canary("127.0.0.1", server.port, "redis", tmp_path / "full.jsonl"),
     ):
         pass
+
+
+def test_a_canary_that_has_stopped_says_so(
+    canary: Canary, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing missing among nothing written is no evidence that anything survived."""
+    wait_for(lambda: canary.acked > 5)
+
+    def broken(*_: object) -> None:
+        raise ValueError("a bug of the client")
+
+    monkeypatch.setattr(canary._client, "setbit", broken)  # what it can't be told to do
+    wait_for(lambda: canary.error is not None)
+    canary.finish()
+    assert canary.read_back
+    server.kill()
+    canary.finish()
+    assert not canary.read_back

@@ -1,6 +1,7 @@
 """Each fault against a real environment: it fires where somebody is hit, does not where nobody is, and heals."""
 
 import os
+import socket
 from collections.abc import Mapping
 from random import Random
 from typing import Any
@@ -53,6 +54,21 @@ def test_a_fault_of_the_network_that_hits_nobody_did_not_fire(env: NativeEnviron
     injection = inject(env, of_links)
     assert of_links.evidence(env, injection) == ()
     of_links.heal(env, injection)
+
+
+@pytest.mark.parametrize("name", ["redis_down", "reset_peer"])
+def test_a_connection_that_its_client_closed_is_no_evidence(
+    env: NativeEnvironment, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A queue that forks a job closes one connection a job, whether or not the proxy did what it said it did."""
+    fault, link = OF_LINKS[name], env.links["worker-0"]
+    for change in ("cut", "poison"):
+        monkeypatch.setattr(type(link), change, lambda *_: None)
+    with socket.create_connection(("127.0.0.1", link.port)):
+        wait_for(link.connections)
+        injection = inject(env, fault)
+    wait_for(lambda: not link.connections())
+    assert fault.evidence(env, injection) == ()
 
 
 def test_healing_twice_or_with_a_dead_store_is_fine(env: NativeEnvironment, of_links: Fault) -> None:

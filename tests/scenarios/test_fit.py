@@ -54,3 +54,10 @@ def test_a_scenario_that_needs_what_the_target_lacks_is_not_applicable() -> None
     scenario = replace(CATALOG["steady"], needs=frozenset({"delay"}))
     fitted = fit(scenario, replace(ABLE, abilities=frozenset()))
     assert fitted.not_applicable == "the target has no delay"
+
+
+def test_a_scenario_whose_every_fault_is_left_out_is_another_experiment_and_not_applicable() -> None:
+    fitted = fit(CATALOG["redis_restart"], ABLE, own_store=False)
+    assert fitted.not_applicable == ("fault redis restart: not applicable to a Redis that the harness did not start")
+    assert fit(CATALOG["steady"], ABLE, own_store=False).not_applicable == ""
+    assert fit(CATALOG["redis_disconnects"], ABLE, own_store=False).not_applicable == ""

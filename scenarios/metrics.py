@@ -151,19 +151,21 @@ class Metrics:
         return Metric(name="generator_lag", value=None if lag is None else s(lag), unit="s", n=self.jobs.height)
 
     def availability(self) -> tuple[Metric, Metric]:
-        """Share of intended enqueues that were acknowledged in time: outside the faults' windows, and raw."""
+        """Share of intended enqueues that were acknowledged in time: outside the faults' windows, and raw.
+
+        One that was begun late counts: the producer is the target's own, its threads are busy with earlier enqueues.
+        What the generator itself did not send ends the run, and a host that stalled is no calm.
+        """
         deadline = ns(self.scenario.enqueue_deadline_s)
         due = pl.col("intended") + deadline
         in_time = (pl.col("outcome") == "acked") & (pl.col("answered") <= due)
-        punctual = self.jobs.filter(pl.col("invoked") - pl.col("intended") <= deadline // 10).with_columns(
-            in_time=in_time
-        )
-        left_out = self.jobs.height - punctual.height
-        details = f"{left_out} enqueues left out: the generator itself was late" if left_out else ""
-        in_calm = punctual.filter(calm(pl.col("intended"), due, self.disturbed))
+        every = self.jobs.with_columns(in_time=in_time)
+        late = every.filter(pl.col("invoked") - pl.col("intended") > deadline // 10).height
+        details = f"{late} enqueues were begun late: all of the producer's threads were busy" if late else ""
+        in_calm = every.filter(calm(pl.col("intended"), due, self.disturbed))
         return (
             _share("availability", in_calm, details),
-            _share("availability_raw", punctual, details),
+            _share("availability_raw", every, details),
         )
 
     # ---- recovery

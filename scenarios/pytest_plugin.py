@@ -136,9 +136,11 @@ class ScenarioItem(pytest.Item):
         """Raise what was found."""
         from reports.verdict import Verdict
 
-        (run,) = self.result.record.parts[0].scenarios
-        if run.verdict is Verdict.FAIL:
+        (part,) = self.result.record.parts
+        (run,) = part.scenarios
+        if part.verdict is Verdict.FAIL:
             found = [f"{finding.kind}: {finding.says}" for finding in run.findings] or list(run.why)
+            found += [f"policy: {each.text}" for each in part.objectives if each.verdict is Verdict.FAIL]
             raise ScenarioFailed("\n".join((*found, f"replay: {run.replay}", self._report())))
 
     def _report(self) -> str:

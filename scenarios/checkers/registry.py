@@ -82,11 +82,8 @@ CHECKERS: Final[Mapping[str, Registered]] = {
 }
 
 STANDS_IN: Final[Mapping[str, tuple[str, ...]]] = {
-    "repeats": ("repeats", "delivery"),
-    "overlap": ("overlap", "lease", "lease_s", "delivery"),
+    "overlap": ("overlap", "lease", "lease_s"),
     "self_fencing": ("self_fencing", "overlap", "lease", "lease_s"),
-    "dead_letters": ("dead_letters", "delivery"),
-    "states": ("states", "delivery"),
     "timeout": ("timeout", "timeout_s"),
     "backoff": ("backoff", "repeats"),  # who repeats when the policy says so does not repeat before
 }

@@ -48,6 +48,8 @@ class ReferenceTarget(Target):
             "A worker that can't renew": ("self_fencing",),
             "A lease that ended": ("sweep_s", "recovery_s"),
             "A body that passes": ("timeout",),
+            "A retry waits": ("backoff",),
+            "A job stands": ("states",),
             "Each bound": ("dead_letters", "max_attempts", "max_crashes", "max_stalls"),
         }
         heads = {clause: f"{number}. " for number, clauses in numbered.items() for clause in clauses}
@@ -163,11 +165,13 @@ class ReferenceTarget(Target):
 
     def _places(self) -> defaultdict[str, list[tuple[str, str]]]:
         places: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-        for queue in self.setup.queues:
-            for key, state in _keys(queue):
-                read = self._direct.lrange if state == "waiting" else self._direct.zrange
-                for job in read(key, 0, -1):
-                    places[job].append((key, state))
+        keys = [each for queue in self.setup.queues for each in _keys(queue)]
+        pipe = self._direct.pipeline(transaction=True)  # a job that moves meanwhile must not be missed in both places
+        for key, state in keys:
+            (pipe.lrange if state == "waiting" else pipe.zrange)(key, 0, -1)
+        for (key, state), jobs in zip(keys, pipe.execute(), strict=True):
+            for job in jobs:
+                places[job].append((key, state))
         return places
 
 

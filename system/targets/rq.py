@@ -8,9 +8,8 @@ from functools import cached_property
 from typing import Final
 
 from redis import BlockingConnectionPool, Redis
-from redis.exceptions import MaxConnectionsError
 from rq import Queue, Retry, get_current_job
-from stormproof_target import Counts, JobState, Promise, Rejected, Setup, Source, Target, run_body
+from stormproof_target import Counts, JobState, Promise, Setup, Source, Target, run_body
 
 PREFIX: Final = "rq"
 ATTEMPTS_MAX: Final = Setup.from_environment().policy.max_attempts
@@ -36,7 +35,12 @@ class RQTarget(Target):
     libraries = ("rq", "redis")
 
     def promise(self) -> Promise:
-        """RQ promises no lease time and no time to recovery, so nothing is held against it there."""
+        """RQ promises no lease, no time to recovery, and not that a job runs once: nothing is held against it there."""
+        stored = Source(
+            "Every job that doesn’t execute successfully is stored here, along with its exception information"
+            " (type, value, traceback).",
+            "python-rq.org/docs/exceptions: FailedJobRegistry",
+        )
         return Promise(
             lease_s=90.0,  # the job monitoring interval of 30 s and a minute: what its registry of started jobs grants
             start_gap_s=3.0,
@@ -45,11 +49,8 @@ class RQTarget(Target):
             lost_reply_repeats=True,
             kill_costs_an_attempt=True,
             sources={
-                "delivery": Source(
-                    "Every job that doesn’t execute successfully is stored here, along with its exception information"
-                    " (type, value, traceback).",
-                    "python-rq.org/docs/exceptions: FailedJobRegistry",
-                ),
+                "delivery": stored,
+                "dead_letters": stored,
                 "max_attempts": Source(
                     "Retry up to 3 times, failed job will be requeued immediately",
                     "python-rq.org/docs/exceptions: Retrying Failed Jobs",
@@ -98,12 +99,9 @@ class RQTarget(Target):
             "job_timeout": max(1, round(self.setup.policy.timeout_s)),
             "result_ttl": int(self.setup.policy.result_ttl_s),
         }
-        try:
-            if delay_s:
-                return target.enqueue_in(timedelta(seconds=delay_s), "stormproof_adapter.task", payload, **options).id
-            return target.enqueue("stormproof_adapter.task", payload, **options).id
-        except MaxConnectionsError as error:
-            raise Rejected(str(error)) from error
+        if delay_s:
+            return target.enqueue_in(timedelta(seconds=delay_s), "stormproof_adapter.task", payload, **options).id
+        return target.enqueue("stormproof_adapter.task", payload, **options).id
 
     def counts(self) -> Mapping[str, Counts]:
         """From list and registries."""
@@ -133,15 +131,17 @@ class RQTarget(Target):
                 yield JobState(job, found_in, state, history=history, ttl_ms=ttl_ms)
 
     def _places(self) -> defaultdict[str, tuple[str, ...]]:
+        lists = [f"{PREFIX}:queue:{queue}{end}" for queue in self.setup.queues for end in ("", ":intermediate")]
+        sets = [f"{PREFIX}:{name}:{queue}" for queue in self.setup.queues for name in (*REGISTRIES, "wip", "deferred")]
+        pipe = self._direct.pipeline(transaction=True)  # a job that moves meanwhile must not be missed in both places
+        for key in lists:
+            pipe.lrange(key, 0, -1)
+        for key in sets:
+            pipe.zrange(key, 0, -1)
         places: defaultdict[str, tuple[str, ...]] = defaultdict(tuple)
-        for queue in self.setup.queues:
-            for key in (f"{PREFIX}:queue:{queue}", f"{PREFIX}:queue:{queue}:intermediate"):
-                for job in map(str, self._direct.lrange(key, 0, -1)):
-                    places[job] += (key,)
-            for registry in (*REGISTRIES, "wip", "deferred"):
-                key = f"{PREFIX}:{registry}:{queue}"
-                for member in map(str, self._direct.zrange(key, 0, -1)):
-                    places[member.rsplit(":", 1)[0] if registry == "wip" else member] += (key,)
+        for key, members in zip(lists + sets, pipe.execute(), strict=True):
+            for member in map(str, members):
+                places[member.rsplit(":", 1)[0] if ":wip:" in key else member] += (key,)
         return places
 
 

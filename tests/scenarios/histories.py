@@ -39,7 +39,18 @@ PROMISE: Final = Promise(
     max_crashes=3,
     max_stalls=3,
     sources=dict.fromkeys(
-        ("delivery", "lease", "max_attempts", "backoff", "dead_letters", "timeout", "states", "self_fencing"), SOURCE
+        (
+            "delivery",
+            "repeats",
+            "lease",
+            "max_attempts",
+            "backoff",
+            "dead_letters",
+            "timeout",
+            "states",
+            "self_fencing",
+        ),
+        SOURCE,
     ),
 )
 SCENARIO: Final = Scenario(

@@ -212,7 +212,7 @@ def test_a_redis_of_ones_own_is_used_with_consent_left_alive_and_left_empty(tmp_
         words = ("run", "--redis-url", store.url, "--i-may-break-this-redis", "--out", tmp_path / "out", "--seed", "3")
         with Redis.from_url(store.url) as client:
             client.set("mine", 1)
-            code, _, error = stormproof(*words, "--scenario", "redis_restart")
+            code, _, error = stormproof(*words, "--scenario", "steady")
             assert code == Exit.HARNESS
             assert "holds 1 keys" in error
             client.delete("mine")

@@ -67,4 +67,4 @@ def test_nothing_is_left_after(name: str, code: int, tmp_path: Path) -> None:
     assert harness.returncode == code, error
     assert "Traceback" not in error
     assert until(lambda: not list(marked(campaign)), END_S_MAX), list(marked(campaign))
-    assert not sockets & listeners()
+    assert until(lambda: not sockets & listeners(), END_S_MAX)

@@ -100,10 +100,17 @@ def test_a_promise_that_nobody_gave_can_t_be_broken() -> None:
 
 def test_a_finding_names_the_clause_as_the_target_declared_it() -> None:
     source = PROMISE.sources["delivery"]
-    for declared in ("repeats", "delivery"):
+    for declared in ("lease", "lease_s"):
         promise = replace(PROMISE, sources={declared: source})
-        (finding,) = of("duplicates", *DONE, run("j", 5, 5.1), promise=promise).judged.findings
+        (finding,) = of("overlap", *DONE, run("j", 0.15, 0.25), promise=promise).judged.findings
         assert finding.clause == declared
+
+
+def test_who_promises_delivery_has_not_promised_that_a_job_runs_once_or_stands_in_one_place() -> None:
+    """A finding quotes the sentence that is broken, so a broader one will not do."""
+    promise = replace(PROMISE, sources={"delivery": PROMISE.sources["delivery"]})
+    for checker in ("duplicates", "overlap", "states", "dead_letters"):
+        assert of(checker, *DONE, run("j", 5, 5.1), promise=promise).verdict is Verdict.NOT_APPLICABLE
 
 
 def test_only_the_first_five_findings_are_kept_and_all_are_counted() -> None:

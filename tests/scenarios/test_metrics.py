@@ -103,11 +103,12 @@ def test_availability_is_shown_raw_and_outside_the_faults_windows() -> None:
     assert told["unknown_share"].value == pytest.approx(1 / 18)
 
 
-def test_what_the_generator_sent_late_leaves_the_sample_and_is_told() -> None:
+def test_what_the_producer_began_late_was_not_available_and_is_told() -> None:
     late = [*invoked("j", 3, intended=1), {**acked("j", 3)[1]}]
     told = measured(history(*done(9, first=10), late))
-    assert told["availability"].n == 9
-    assert "1 enqueues left out" in told["availability"].details
+    assert told["availability"].n == 10
+    assert told["availability"].value == pytest.approx(0.9)
+    assert "1 enqueues were begun late" in told["availability"].details
     assert told["generator_lag"].value == pytest.approx(2.0)
 
 

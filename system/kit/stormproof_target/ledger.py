@@ -23,6 +23,7 @@ LEDGER_VARIABLE: Final = "STORMPROOF_LEDGER"
 ROLE_VARIABLE: Final = "STORMPROOF_ROLE"
 WORKER_VARIABLE: Final = "STORMPROOF_WORKER"
 INTACT_SUFFIX: Final = ".intact"
+CLOSED: Final = -1
 
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}\Z")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.:-]+")
@@ -69,7 +70,11 @@ class Ledger:
         except OSError as error:
             raise self._broken(error) from error
         self._begin()
-        os.register_at_fork(after_in_child=self._begin)
+        os.register_at_fork(after_in_child=self._begin_in_child)
+
+    def _begin_in_child(self) -> None:
+        if self._fd != CLOSED:
+            self._begin()
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
@@ -141,6 +146,7 @@ class Ledger:
     def close(self) -> None:
         """Close the file; later writes fail."""
         os.close(self._fd)
+        self._fd = CLOSED  # the number may be another file's by the next fork
 
 
 _mine: Ledger | None = None

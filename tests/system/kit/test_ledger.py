@@ -58,6 +58,19 @@ def test_a_fork_is_a_writer_of_its_own(ledger: Ledger) -> None:
     assert written[1]["pid"] == pid
 
 
+def test_a_closed_pen_writes_nothing_into_whatever_file_has_its_number_now(ledger: Ledger, tmp_path: Path) -> None:
+    number = ledger._fd
+    ledger.close()
+    other = os.open(tmp_path / "other", os.O_WRONLY | os.O_CREAT, 0o644)
+    assert other == number
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    os.close(other)
+    assert (tmp_path / "other").read_text() == ""
+
+
 def test_words_from_outside_need_no_escaping(ledger: Ledger) -> None:
     ledger.answered("unknown", "j-1", 'Error: "quoted"\n\\ ' + "x" * 100)
     assert lines(Path(ledger.path))[-1]["why"] == as_word('Error: "quoted"\n\\ ' + "x" * 100)

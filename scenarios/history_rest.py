@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from scenarios.history_causes import Causes, merged, overlap_ns
-from scenarios.history_types import FOREVER, Job, ns
+from scenarios.history_types import FOREVER, Job, Run, ns
 
 if TYPE_CHECKING:
     from scenarios.scenario import Scenario
@@ -51,15 +51,22 @@ class Rest:
         if job.runs:
             last = job.runs[-1]
             _, most_s = self.scenario.policy.backoff.bounds_s(max(len(job.runs), 1))
-            due = max(due, min(self.causes.report_hi(last), FOREVER) + ns(most_s))
+            due = max(due, min(self._told_hi(last), FOREVER) + ns(most_s))
         return due
+
+    def _told_hi(self, run: Run) -> int:
+        """The latest moment at which the queue heard of the run's end. One that died with its process is not reported.
+
+        From then on it is the promised recovery that counts, however long its worker stays away.
+        """
+        return run.end_hi if run.outcome == "exit" else self.causes.report_hi(run)
 
     def settled(self, job: Job) -> bool:
         """Whether the job can't have been on its way from one key to another while keys were read."""
         if job.job in self.open_jobs or self.read_at == FOREVER:
             return False
         moves = max(ns(self.promise.start_gap_s), ns(self.promise.report_s), ns(self.promise.sweep_s))
-        if job.runs and self.causes.report_hi(job.runs[-1]) >= self.read_at:
+        if job.runs and self._told_hi(job.runs[-1]) >= self.read_at:
             return False
         return self.nothing_moves and self._awake_since(self.due_hi(job)) > moves
 

@@ -34,7 +34,7 @@ def add_to(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
 
 def perform(options: argparse.Namespace) -> int:
     """Exit as the worst verdict, or 0 after an explanation."""
-    record = load(options.run / "run.json")
+    record = stored_record(options.run)
     known = {scenario.name: scenario for scenario in (load_file(options.file) if options.file else ())} | CATALOG
     stored = [
         (run, path)
@@ -49,7 +49,18 @@ def perform(options: argparse.Namespace) -> int:
     if options.explain:
         return _explain(options.explain, [path for _, path in stored])
     verdicts = [_judge_again(path, known.get(run.name)) for run, path in stored]
+    print("checkers only: objectives and policy are in the report, where the verdicts were")
+    for run, path in stored:
+        print(f"  {run.verdict:15} {path.parent.parent.name}/{run.name}")
     return exit_of(worst(verdicts))
+
+
+def stored_record(run: Path) -> RunRecord:
+    """The record in a run's folder. Raises ``ScenarioFileError`` where there is none."""
+    path = run / "run.json"
+    if not path.exists():
+        raise ScenarioFileError(f"{path}: there is none; a run's folder is needed, such as out/latest")
+    return load(path)
 
 
 def _runs(record: RunRecord, name: str) -> list[ScenarioRun]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reports.write import write_all
+from scenarios.commands.check import stored_record
 from scenarios.exit_codes import Exit
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def add_to(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
 
 def perform(options: argparse.Namespace) -> int:
     """Write them and say where."""
+    stored_record(options.run)
     for path in write_all(options.run):
         print(path)
     return Exit.PASS

@@ -168,7 +168,7 @@ def test_a_policy_with_errors_costs_nothing_but_the_message(tmp_path: Path) -> N
 def test_check_and_report_say_which_run_they_miss(tmp_path: Path) -> None:
     for command in ("check", "report"):
         code, _, error = stormproof(command, tmp_path)
-        assert code == Exit.HARNESS
+        assert code == Exit.USAGE
         assert "run.json" in error
 
 

@@ -133,14 +133,14 @@ class NativeEnvironment:
 
     def check(self) -> None:
         """Raise ``HarnessError`` if the ground gave way: a ledger is broken, a server of ours died by itself."""
-        for source in (self.view, self.watch, self.stalls, self.canary):
-            if source.error is not None:
-                raise HarnessError(f"the harness can't follow its processes any more: {source.error}") from source.error
         if broken := self.broken_ledgers():
             raise HarnessError(
                 f"a line could not be written to {', '.join(broken)} in {self.directory / 'ledger'}"
                 f" ({shutil.disk_usage(self.directory).free // 2**20} MiB are free): free space there and run again"
             )
+        for source in (self.view, self.watch, self.stalls, self.canary):
+            if source.error is not None:
+                raise HarnessError(f"the harness can't follow its processes any more: {source.error}") from source.error
         self.toxiproxy.check()
         self.store.check()
 

@@ -47,7 +47,7 @@ class Chores:
                 command = self._scripts.call("promote", queue, JOBS_MAX)
                 asked.append(Asked(command, partial(self._promoted, queue)))
             if now_s >= self._sweep_at_s[queue]:
-                command = self._scripts.call("sweep", queue, JOBS_MAX, self._plan.settings.max_stalls, iso())
+                command = self._scripts.call("sweep", queue, JOBS_MAX, *self._sweeping(), iso())
                 asked.append(Asked(command, partial(self._swept, queue)))
         if now_s >= self._mirror_at_s:
             commands = worker_commands(self._plan.worker, self._plan.queues)
@@ -63,13 +63,17 @@ class Chores:
         at_s = time.monotonic() + for_s
         self._sweep_at_s = {queue: max(each_s, at_s) for queue, each_s in self._sweep_at_s.items()}
 
+    def _sweeping(self) -> tuple[int, int, int]:
+        settings = self._plan.settings
+        return settings.max_stalls, int(settings.lease_s * 1e6), int(settings.sweep_interval_s * 1e6)
+
     def _promoted(self, queue: str, reply: Reply) -> None:
         _, promoted, next_due_us = reply
         pause_s = min(PROMOTE_S, int(next_due_us) / 1e6 if next_due_us else PROMOTE_S)
         self._promote_at_s[queue] = time.monotonic() + (0 if promoted == JOBS_MAX else max(PROMOTE_SOON_S, pause_s))
 
     def _swept(self, queue: str, reply: Reply) -> None:
-        _, requeued, dead = reply
+        _, requeued, dead, *_ = reply
         if requeued or dead:
             log.warning("%s: leases ended: %d jobs requeued, %d dead letters", queue, requeued, dead)
         more = requeued + dead == JOBS_MAX

@@ -23,6 +23,13 @@ TRANSITIONS: Final = (
     "slot_dead",
     "sweep",
     "promote",
+    "cancel",
+    "pause",
+    "resume",
+    "requeue",
+    "discard",
+    "clean",
+    "register",
 )
 
 

@@ -106,7 +106,7 @@ class Slot:
     def _claim(self) -> Command:
         lease_us = int(self.plan.settings.lease_s * 1e6)
         return self.scripts.call(
-            "claim", self.incarnation, self.seq, lease_us, self.plan.worker, iso(), *self.plan.queues
+            "claim", self.incarnation, self.seq, lease_us, self.plan.worker, "", iso(), *self.plan.queues
         )
 
     def _reported(self, reply: list[bytes]) -> None:
@@ -159,8 +159,9 @@ class Slot:
     def _outcome(self, job: Claimed, outcome: Outcome) -> Command:
         name, held = self.plan.worker, (job.queue, job.id, job.exec)
         if outcome.kind == "":
-            return self.scripts.call("complete", *held, job.result_ttl_s, iso(), name, outcome.text)
-        return self.scripts.call("fail", *held, outcome.kind, job.attempts_max, job.delay_us, iso(), name, outcome.text)
+            return self.scripts.call("complete", *held, job.result_ttl_s, iso(), name, outcome.text, "")
+        bounds = (job.attempts_max, job.delay_us)
+        return self.scripts.call("fail", *held, outcome.kind, *bounds, iso(), name, outcome.text, "", "")
 
     def _wait(self) -> None:
         """Until a token says that a job may wait, or a poll's time is over; a stop ends it at once."""

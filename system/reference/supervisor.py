@@ -146,7 +146,7 @@ class Supervisor:
             trace = encode_trace(f"killed: the job passed its timeout and {self.settings.grace_s:g} s of grace")
             name = self.plan.worker
             bounds = (record.attempts_max, record.delay_us)
-            self.upkeep.report(self.scripts.call("fail", *held, "timeout", *bounds, iso(), name, trace))
+            self.upkeep.report(self.scripts.call("fail", *held, "timeout", *bounds, iso(), name, trace, "timeout", ""))
         elif slot.cause == slot_process.ABORTED:
             self.upkeep.report(self.scripts.call("abort", *held))
         if slot.cause == slot_process.FENCED:
@@ -159,7 +159,7 @@ class Supervisor:
 
     def _report_dead(self, slot: SlotProcess, counter: str, bound: int, reason: str, text: str) -> None:
         trace = encode_trace(text) if text else ""
-        arguments = (slot.incarnation, counter, bound, reason, iso(), self.plan.worker, trace)
+        arguments = (slot.incarnation, counter, bound, reason, iso(), self.plan.worker, trace, "")
         self.upkeep.report(self.scripts.call("slot_dead", *arguments))
 
     def _replace(self, now_ns: int) -> None:

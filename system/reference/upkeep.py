@@ -141,7 +141,7 @@ class Upkeep(threading.Thread):
         return Asked(command, partial(self._beaten, held, sent_ns))
 
     def _beaten(self, held: list[Held], sent_ns: int, reply: Reply) -> None:
-        lost = {int(index) - 1 for index in reply[1:]}
+        lost = {int(index) - 1 for index in reply[1]}
         self.renewed = {each.incarnation: (each.seq, sent_ns) for i, each in enumerate(held) if i not in lost}
         self.lost = frozenset((each.incarnation, each.seq) for i, each in enumerate(held) if i in lost)
         self._heartbeat_at_s = time.monotonic() + self._plan.settings.heartbeat_s * self._rng.uniform(0.85, 1.0)

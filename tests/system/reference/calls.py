@@ -13,7 +13,9 @@ START_US = 1_800_000_000_000_000
 REAL_CLOCK = """local clock = redis.call('TIME')
 local now_us = tonumber(clock[1]) * 1000000 + tonumber(clock[2])"""
 LEASE_US = 2_000_000
+NO_GAP_US = 3_600_000_000  # an interval of sweeps so long that no pause of a test is a gap
 ISO = "2027-01-15T08:00:00.000000Z"
+BY = ("alice", "cli", "because")  # actor, origin, reason of a manual transition
 
 
 def virtual_prelude(folder: Path) -> Path:
@@ -48,27 +50,63 @@ class Calls:
         not_after_us = self.now_us + window_us
         return str(self.call("enqueue", queue, job, not_after_us, delay_us, ISO, "data", "call")[0])
 
-    def claim(self, slot: str, seq: int, *queues: str, lease_us: int = LEASE_US) -> list[Any]:
-        return self.call("claim", slot, seq, lease_us, "w", ISO, *(queues or ("q",)))
+    def claim(self, slot: str, seq: int, *queues: str, lease_us: int = LEASE_US, version: str = "") -> list[Any]:
+        return self.call("claim", slot, seq, lease_us, "w", version, ISO, *(queues or ("q",)))
 
     def heartbeat(self, *held: tuple[str, str]) -> list[Any]:
         return self.call("heartbeat", LEASE_US, *(part for job, exec_ in held for part in ("q", job, exec_)))
 
     def complete(self, job: str, exec_: str, *, ttl_s: int = 500, result: str = "") -> str:
-        return str(self.call("complete", "q", job, exec_, ttl_s, ISO, "w", result)[0])
+        return str(self.call("complete", "q", job, exec_, ttl_s, ISO, "w", result, "")[0])
 
-    def fail(self, job: str, exec_: str, *, kind: str = "error", bound: int = 3, delay_us: int = 0) -> list[Any]:
-        return self.call("fail", "q", job, exec_, kind, bound, delay_us, ISO, "w", "trace")
+    def fail(
+        self,
+        job: str,
+        exec_: str,
+        *,
+        kind: str = "error",
+        bound: int = 3,
+        delay_us: int = 0,
+        error_type: str = "ValueError",
+        context: str = "",
+    ) -> list[Any]:
+        return self.call("fail", "q", job, exec_, kind, bound, delay_us, ISO, "w", "trace", error_type, context)
 
-    def give_back(self, transition: str, job: str, exec_: str) -> str:
-        return str(self.call(transition, "q", job, exec_)[0])
+    def give_back(self, transition: str, job: str, exec_: str) -> list[Any]:
+        return self.call(transition, "q", job, exec_)
 
-    def slot_dead(self, slot: str, counter: str = "crashes", *, bound: int = 3) -> list[Any]:
-        return self.call("slot_dead", slot, counter, bound, "crashed", ISO, "w", "trace")
+    def slot_dead(self, slot: str, counter: str = "crashes", *, bound: int = 3, reason: str = "crashed") -> list[Any]:
+        return self.call("slot_dead", slot, counter, bound, reason, ISO, "w", "trace", "")
 
-    def sweep(self, *, stalls_max: int = 3) -> tuple[int, int]:
-        _, requeued, dead = self.call("sweep", "q", 100, stalls_max, ISO)
-        return int(requeued), int(dead)
+    def sweep(self, *, stalls_max: int = 3, interval_us: int = NO_GAP_US) -> list[int]:
+        """Jobs requeued, dead, cancelled, and how long (µs) nothing expires."""
+        _, *counts = self.call("sweep", "q", 100, stalls_max, LEASE_US, interval_us, ISO)
+        return [int(each) for each in counts]
+
+    def cancel(self, job: str, *, life: str = "0", window_us: int = 60_000_000, keep_s: int = 60) -> list[Any]:
+        return self.call("cancel", "q", job, life, self.now_us + window_us, keep_s, ISO, *BY)
+
+    def control(self, verb: str, epoch: str, request: str) -> list[Any]:
+        """Pause or resume."""
+        return self.call(verb, "q", epoch, request, *BY)
+
+    def requeue(self, job: str, death: str, *, times_max: str = "", delay_us: int = 0) -> list[Any]:
+        return self.call("requeue", "q", job, death, times_max, delay_us, ISO, *BY)
+
+    def discard(self, job: str, death: str, action: str = "discard") -> list[Any]:
+        return self.call("discard", "q", job, death, action, *BY)
+
+    def clean(self, *, jobs_max: int = 100, keep: str = "", audit_keep_s: int = 3600) -> list[Any]:
+        return self.call("clean", "q", jobs_max, keep, audit_keep_s, ISO)
+
+    def register(
+        self, version: int, digest: str = "d", *, place: str = "here", replaces: int = 0, **fields: Argument
+    ) -> list[Any]:
+        limits = [part for pair in fields.items() for part in pair]
+        return self.call("register", "q", version, digest, place, replaces, *BY, *limits)
+
+    def audited(self) -> list[dict[str, str]]:
+        return [fields for _, fields in self.redis.xrange("rq:sp:audit")]
 
     def promote(self) -> tuple[int, str]:
         _, promoted, next_us = self.call("promote", "q", 100)
@@ -91,5 +129,6 @@ class Calls:
             "lease": "rq:sp:lease:q",
             "dead": "rq:sp:dead:q",
             "finished": "rq:finished:q",
+            "cancelled": "rq:canceled:q",
         }
         return found + [place for place, key in sets.items() if self.redis.zscore(key, job) is not None]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from redis.exceptions import ResponseError
 
-from tests.system.reference.calls import ISO, LEASE_US, START_US, Calls
+from tests.system.reference.calls import BY, ISO, LEASE_US, START_US, Calls
 from tests.system.reference.server import Client
 
 SECOND = 1_000_000
@@ -13,7 +13,9 @@ SECOND = 1_000_000
 
 @pytest.fixture
 def calls(redis: Client, tmp_path: Path) -> Calls:
-    return Calls(redis, tmp_path)
+    calls = Calls(redis, tmp_path)
+    calls.sweep()  # the first one finds that nobody has swept, and holds for a lease
+    return calls
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ class TestEnqueue:
     def test_delayed_waits_for_its_due_time(self, calls: Calls) -> None:
         calls.enqueue("j", delay_us=5 * SECOND)
         assert calls.places("j") == ["delayed"]
-        assert calls.claim("s", 1) == ["none"]
+        assert calls.claim("s", 1) == ["none", ""]
         calls.advance(5 * SECOND - 1000)
         assert calls.promote() == (0, "1000")
         calls.advance(1000)
@@ -110,12 +112,12 @@ class TestClaim:
     def test_same_seq_after_its_lease_is_gone_answers_none(self, held: Calls) -> None:
         held.complete("j", "s.1")
         held.enqueue("other")
-        assert held.claim("s", 1) == ["none"]
+        assert held.claim("s", 1) == ["none", ""]
 
     def test_late_copy_of_an_empty_claim_takes_nothing(self, calls: Calls) -> None:
-        assert calls.claim("s", 1) == ["none"]
+        assert calls.claim("s", 1) == ["none", ""]
         calls.enqueue("j")
-        assert calls.claim("s", 1) == ["none"]
+        assert calls.claim("s", 1) == ["none", ""]
         assert calls.claim("s", 2)[2] == "j"
         assert calls.claim("s", 1) == ["stale"]
 
@@ -143,7 +145,7 @@ class TestClaim:
 
     def test_id_pushed_twice_is_leased_once(self, held: Calls) -> None:
         held.redis.rpush("rq:queue:q", "j")
-        assert held.claim("t", 1) == ["none"]
+        assert held.claim("t", 1) == ["none", ""]
         assert held.places("j") == ["lease"]
 
     def test_ids_without_a_record_are_dropped(self, calls: Calls) -> None:
@@ -179,7 +181,7 @@ class TestHeartbeat:
         held.enqueue("k")
         held.claim("t", 1)
         held.advance(SECOND)
-        assert held.heartbeat(("j", "s.1"), ("k", "s.1"), ("k", "t.1")) == ["applied", "2"]
+        assert held.heartbeat(("j", "s.1"), ("k", "s.1"), ("k", "t.1")) == ["applied", [2], []]
         assert held.redis.zscore("rq:sp:lease:q", "j") == START_US + SECOND + LEASE_US
         assert held.redis.zrange("rq:wip:q", 0, -1) == ["j:s.1", "k:t.1"]
 
@@ -190,7 +192,7 @@ class TestHeartbeat:
 
     def test_revives_no_lease(self, held: Calls) -> None:
         held.complete("j", "s.1")
-        assert held.heartbeat(("j", "s.1")) == ["applied", "1"]
+        assert held.heartbeat(("j", "s.1")) == ["applied", [1], []]
         assert held.places("j") == ["finished"]
 
 
@@ -219,7 +221,7 @@ class TestComplete:
 
     def test_refused_once_swept(self, held: Calls) -> None:
         held.advance(LEASE_US + 1)
-        assert held.sweep() == (1, 0)
+        assert held.sweep() == [1, 0, 0, 0]
         assert held.complete("j", "s.1") == "lost"
         assert held.places("j") == ["waiting"]
 
@@ -231,7 +233,7 @@ class TestComplete:
         assert held.complete("j", "s.1", result="em9tYmll") == "lost"
         assert held.fail("j", "s.1") == ["lost"]
         assert held.record("j") == before
-        assert not held.redis.exists("rq:results:j")
+        assert [entry["kind"] for _, entry in held.redis.xrange("rq:results:j")] == ["stalled"]
 
     def test_needs_both_the_lease_and_its_exec(self, held: Calls) -> None:
         held.redis.zrem("rq:sp:lease:q", "j")
@@ -272,7 +274,7 @@ class TestFail:
         assert held.redis.zscore("rq:failed:q", "j") == float("inf")
         assert held.redis.ttl("rq:job:j") == -1
 
-    @pytest.mark.parametrize("kind", ["unsupported", "unserialisable"])
+    @pytest.mark.parametrize("kind", ["unsupported", "unserialisable", "rejected"])
     def test_what_can_never_run_dies_at_once_uncounted(self, held: Calls, kind: str) -> None:
         assert held.fail("j", "s.1", kind=kind, bound=9) == ["applied", "dead"]
         assert held.record("j")["dead_reason"] == kind
@@ -288,14 +290,14 @@ class TestFail:
 class TestGivingBack:
     def test_head_of_the_queue_and_uncounted(self, held: Calls, transition: str) -> None:
         held.enqueue("k")
-        assert held.give_back(transition, "j", "s.1") == "applied"
+        assert held.give_back(transition, "j", "s.1") == ["applied", "requeued"]
         assert held.waiting() == ["j", "k"]
         assert held.places("j") == ["waiting"]
         assert not {"attempts", "crashes", "stalls"} & set(held.record("j"))
 
     def test_repeat_is_replayed(self, held: Calls, transition: str) -> None:
         held.give_back(transition, "j", "s.1")
-        assert held.give_back(transition, "j", "s.1") == "replayed"
+        assert held.give_back(transition, "j", "s.1") == ["replayed"]
         assert held.waiting() == ["j"]
 
     def test_late_copy_takes_nothing_from_the_next_holder(self, held: Calls, transition: str) -> None:
@@ -342,16 +344,16 @@ class TestSlotDead:
 class TestSweep:
     def test_only_what_is_past_its_deadline(self, held: Calls) -> None:
         held.advance(LEASE_US)
-        assert held.sweep() == (0, 0)
+        assert held.sweep() == [0, 0, 0, 0]
         held.advance(1)
-        assert held.sweep() == (1, 0)
+        assert held.sweep() == [1, 0, 0, 0]
         assert held.places("j") == ["waiting"]
         assert held.record("j")["stalls"] == "1"
         assert held.record("j")["exec"] == ""
 
     def test_bound_makes_a_dead_letter(self, held: Calls) -> None:
         held.advance(LEASE_US + 1)
-        assert held.sweep(stalls_max=1) == (0, 1)
+        assert held.sweep(stalls_max=1) == [0, 1, 0, 0]
         assert held.record("j")["dead_reason"] == "stalled"
 
     def test_clears_what_readers_see_without_a_lease(self, held: Calls) -> None:
@@ -363,20 +365,20 @@ class TestSweep:
     def test_deleted_record_leaves_no_lease(self, held: Calls) -> None:
         held.redis.delete("rq:job:j")
         held.advance(LEASE_US + 1)
-        assert held.sweep() == (0, 0)
+        assert held.sweep() == [0, 0, 0, 0]
         assert held.redis.zcard("rq:sp:lease:q") == 0
         assert held.waiting() == []
 
     def test_expired_results_leave_the_registry(self, held: Calls) -> None:
         held.complete("j", "s.1", ttl_s=5)
         held.advance(5 * SECOND)
-        held.sweep()
+        assert held.clean() == ["applied", 1, ""]
         assert held.redis.zcard("rq:finished:q") == 0
 
     def test_counters_that_somebody_filled_with_text_stop_nothing(self, held: Calls) -> None:
         held.redis.hset("rq:job:j", mapping={"stalls": "many", "attempts": "some"})
         held.advance(LEASE_US + 1)
-        assert held.sweep() == (1, 0)
+        assert held.sweep() == [1, 0, 0, 0]
         held.claim("t", 1)
         assert held.fail("j", "t.1")[0] == "applied"
 
@@ -395,15 +397,25 @@ def test_promotion_keeps_the_order_of_due_times_and_drops_ghosts(calls: Calls) -
     [
         ("enqueue", ("q", "j", "soon", 0, ISO, "data", "x")),
         ("enqueue", ("q", "j", 1, 0, ISO, "data")),
-        ("claim", ("s", "first", LEASE_US, "w", ISO, "q")),
-        ("claim", ("s", 1, LEASE_US, "w", ISO)),
+        ("claim", ("s", "first", LEASE_US, "w", "", ISO, "q")),
+        ("claim", ("s", 1, LEASE_US, "w", "", ISO)),
         ("heartbeat", (LEASE_US, "q", "j")),
-        ("complete", ("q", "j", "s.1", "long", ISO, "w", "")),
-        ("slot_dead", ("s", "sins", 1, "crashed", ISO, "w", "")),
-        ("sweep", ("q", "all", 3, ISO)),
+        ("complete", ("q", "j", "s.1", "long", ISO, "w", "", "")),
+        ("fail", ("q", "j", "s.1", "error", 3, 0, ISO, "w", "", "ValueError")),
+        ("slot_dead", ("s", "sins", 1, "crashed", ISO, "w", "", "")),
+        ("sweep", ("q", "all", 3, 1, 1, ISO)),
         ("promote", ("q", "all")),
         ("release", ("q", "j")),
         ("abort", ("q", "j")),
+        ("cancel", ("q", "j", "0", "soon", 1, ISO, *BY)),
+        ("pause", ("q", "first", "r", *BY)),
+        ("resume", ("q", "0", "", *BY)),
+        ("requeue", ("q", "j", "", "", 0, ISO, *BY)),
+        ("requeue", ("q", "j", "d", "often", 0, ISO, *BY)),
+        ("discard", ("q", "j", "d", "forget", *BY)),
+        ("clean", ("q", "all", "", 1, ISO)),
+        ("register", ("q", 0, "d", "here", 0, *BY)),
+        ("register", ("q", 1, "d", "here", 0, *BY, "colour", "red")),
     ],
 )
 def test_bad_arguments_are_refused(held: Calls, transition: str, arguments: tuple[str | int, ...]) -> None:

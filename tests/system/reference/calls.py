@@ -1,5 +1,6 @@
 """The transitions, called one by one, in virtual time: the server's clock is a key that only the test moves."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,11 @@ def virtual_prelude(folder: Path) -> Path:
     virtual = text.replace(REAL_CLOCK, f"local now_us = tonumber(redis.call('GET', '{PREFIX}:test:now'))")
     (folder / "prelude.lua").write_text(virtual, "utf-8")
     return folder
+
+
+def flat(fields: Mapping[str, str | int]) -> list[str | int]:
+    """field, value, field, value, ..."""
+    return [part for pair in fields.items() for part in pair]
 
 
 class Calls:
@@ -100,10 +106,15 @@ class Calls:
         return self.call("clean", "q", jobs_max, keep, audit_keep_s, ISO)
 
     def register(
-        self, version: int, digest: str = "d", *, place: str = "here", replaces: int = 0, **fields: Argument
+        self,
+        version: int,
+        digest: str = "d",
+        *,
+        place: str = "here",
+        replaces: int = 0,
+        limits: Mapping[str, str | int] | None = None,
     ) -> list[Any]:
-        limits = [part for pair in fields.items() for part in pair]
-        return self.call("register", "q", version, digest, place, replaces, *BY, *limits)
+        return self.call("register", "q", version, digest, place, replaces, *BY, *flat(limits or {}))
 
     def audited(self) -> list[dict[str, str]]:
         return [fields for _, fields in self.redis.xrange("rq:sp:audit")]

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.reference.calls import LEASE_US, Calls
+from tests.system.reference.calls import LEASE_US, Calls, flat
 from tests.system.reference.server import Client
 
 SECOND = 1_000_000
 WINDOW_US = 10 * SECOND
-RATE = {"rate_name": "mail", "rate_n": 2, "rate_window_us": WINDOW_US}
-BREAKER = {
+RATE: dict[str, str | int] = {"rate_name": "mail", "rate_n": 2, "rate_window_us": WINDOW_US}
+BREAKER: dict[str, str | int] = {
     "breaker_rate": "0.5",
     "breaker_min_runs": 4,
     "breaker_window_us": 60 * SECOND,
@@ -235,7 +235,7 @@ def test_dead_letter_tells_type_and_message_of_the_last_error(dead: Calls) -> No
 
 class TestConcurrency:
     def test_leases_never_exceed_it(self, calls: Calls) -> None:
-        calls.register(1, concurrency=2)
+        calls.register(1, limits={"concurrency": 2})
         for number in range(3):
             calls.enqueue(f"j{number}")
         assert [calls.claim(slot, 1)[0] for slot in ("a", "b", "c")] == ["claimed", "claimed", "none"]
@@ -243,13 +243,13 @@ class TestConcurrency:
         assert calls.claim("c", 2)[0] == "none"
 
     def test_lost_reply_is_answered_though_the_limit_is_reached(self, calls: Calls) -> None:
-        calls.register(1, concurrency=1)
+        calls.register(1, limits={"concurrency": 1})
         calls.enqueue("j")
         calls.claim("a", 1)
         assert calls.claim("a", 1)[0] == "replayed"
 
     def test_end_of_a_lease_wakes_a_slot(self, calls: Calls) -> None:
-        calls.register(1, concurrency=1)
+        calls.register(1, limits={"concurrency": 1})
         calls.enqueue("a")
         calls.enqueue("b")
         calls.claim("s", 1)
@@ -258,7 +258,7 @@ class TestConcurrency:
         assert calls.redis.llen("rq:sp:wake:q") == 1
 
     def test_other_queues_go_on(self, calls: Calls) -> None:
-        calls.register(1, concurrency=1)
+        calls.register(1, limits={"concurrency": 1})
         calls.enqueue("a")
         calls.enqueue("b")
         calls.enqueue("c", queue="other")
@@ -268,7 +268,7 @@ class TestConcurrency:
 
 class TestRate:
     def test_at_most_n_grants_in_every_window(self, calls: Calls) -> None:
-        calls.register(1, **RATE)
+        calls.register(1, limits=RATE)
         for number in range(4):
             calls.enqueue(f"j{number}")
         assert calls.claim("s", 1)[0] == "claimed"
@@ -280,8 +280,8 @@ class TestRate:
         assert calls.claim("s", 5) == ["none", str(9 * SECOND)]
 
     def test_shared_by_several_queues(self, calls: Calls) -> None:
-        calls.register(1, **RATE)
-        calls.call("register", "other", 1, "d", "here", 0, "a", "o", "r", *(p for pair in RATE.items() for p in pair))
+        calls.register(1, limits=RATE)
+        calls.call("register", "other", 1, "d", "here", 0, "a", "o", "r", *flat(RATE))
         for number in range(2):
             calls.enqueue(f"j{number}")
         calls.enqueue("k", queue="other")
@@ -290,7 +290,7 @@ class TestRate:
         assert calls.claim("s", 3, "q", "other") == ["none", str(WINDOW_US + 1)]
 
     def test_answer_to_a_lost_reply_is_no_grant(self, calls: Calls) -> None:
-        calls.register(1, **RATE)
+        calls.register(1, limits=RATE)
         calls.enqueue("a")
         calls.enqueue("b")
         for _ in range(5):
@@ -298,7 +298,7 @@ class TestRate:
         assert calls.claim("t", 1)[0] == "claimed"
 
     def test_holds_over_a_clock_that_steps_back(self, calls: Calls) -> None:
-        calls.register(1, **RATE)
+        calls.register(1, limits=RATE)
         for number in range(3):
             calls.enqueue(f"j{number}")
         calls.claim("s", 1)
@@ -319,7 +319,7 @@ class TestBreaker:
     @pytest.fixture
     def broken(self, calls: Calls) -> Calls:
         """Two of four runs failed with one type: open. Job j waits."""
-        calls.register(1, **BREAKER)
+        calls.register(1, limits=BREAKER)
         self.run(calls, 1, well=True)
         self.run(calls, 2)
         self.run(calls, 3, well=True)
@@ -334,7 +334,7 @@ class TestBreaker:
         assert broken.audited()[-1]["reason"] == "SMTPError in 2 of 4 runs"
 
     def test_error_types_are_counted_apart(self, calls: Calls) -> None:
-        calls.register(1, **BREAKER)
+        calls.register(1, limits=BREAKER)
         for seq, error_type in enumerate(("A", "B", "C", "D"), start=1):
             self.run(calls, seq, error_type=error_type)
         assert not calls.redis.hexists("rq:sp:breaker:q", "open")
@@ -361,7 +361,7 @@ class TestBreaker:
         assert broken.claim("t", 1)[2] == "j"
 
     def test_runs_that_began_before_change_nothing(self, calls: Calls) -> None:
-        calls.register(1, **BREAKER)
+        calls.register(1, limits=BREAKER)
         calls.enqueue("early")
         calls.claim("e", 1)
         for seq in range(1, 5):
@@ -370,7 +370,7 @@ class TestBreaker:
         assert calls.redis.hexists("rq:sp:breaker:q", "open")
 
     def test_old_runs_are_forgotten_after_the_window(self, calls: Calls) -> None:
-        calls.register(1, **BREAKER)
+        calls.register(1, limits=BREAKER)
         for seq in range(1, 4):
             self.run(calls, seq)
         calls.advance(61 * SECOND)
@@ -415,9 +415,9 @@ class TestRegister:
         assert calls.register(1, replaces=2) == ["superseded", "3", "here"]  # a late copy
 
     def test_limits_are_replaced_as_a_whole_and_a_pause_stays(self, calls: Calls) -> None:
-        calls.register(1, concurrency=5, **RATE)
+        calls.register(1, limits={"concurrency": 5, **RATE})
         calls.control("pause", "0", "r")
-        calls.register(2, concurrency=7)
+        calls.register(2, limits={"concurrency": 7})
         control = calls.redis.hgetall("rq:sp:ctl:q")
         assert control["concurrency"] == "7"
         assert "rate_n" not in control
@@ -520,7 +520,7 @@ class TestClean:
 
 
 def test_executions_leave_their_line_where_it_is_asked_for(calls: Calls) -> None:
-    calls.register(1, audit_executions=1)
+    calls.register(1, limits={"audit_executions": 1})
     calls.enqueue("j")
     calls.claim("s", 1)
     calls.complete("j", "s.1")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.cli import parser
-from system.reference import events
+from system.reference import events, scripts
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -98,3 +98,19 @@ def test_the_table_of_events_is_the_code_s_own() -> None:
     assert len(rows) == 9
     for row in rows[1:]:
         assert row in [re.sub(r"\s+", " ", line).strip() for line in ARCHITECTURE.splitlines()]
+
+
+def test_the_table_of_transitions_names_each_script_and_no_other() -> None:
+    table = ARCHITECTURE.split("| transition | by |")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| ([a-z_, ]+) \|", table, re.MULTILINE)
+    assert {name for row in rows for name in row.split(", ")} == set(scripts.TRANSITIONS)
+
+
+@pytest.mark.parametrize("name", scripts.TRANSITIONS)
+def test_each_script_begins_with_what_it_needs_does_and_answers(name: str) -> None:
+    text = (scripts.HOME / f"{name}.lua").read_text("utf-8")
+    header = text.split("\nlocal ")[0]
+    assert header.startswith(f"-- {name}: ")
+    assert [
+        word for word in ("-- ARGV: ", "-- Precondition", "-- Effect", "-- Reply: ") if f"\n{word}" not in header
+    ] == []

@@ -1,4 +1,4 @@
-"""The command line of the reference queue: `stormq worker | enqueue | info | dead list | dead show`."""
+"""The command line of the reference queue, `stormq`."""
 # ruff: noqa: T201  # it prints: that is what it is for
 
 import argparse
@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from .errors import EnqueueError, Rejected, SettingsError, UnreachableError
+from .cli_operators import add_dead, add_operations
+from .errors import EnqueueError, Rejected, SettingsError, StormqError, UnreachableError
 from .keys import QUEUE_PATTERN
 from .options import add_settings, read_settings
 from .plan import Plan
@@ -27,21 +28,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
-    except SettingsError as error:
-        for problem in error.problems:
-            print(f"stormq: {problem}", file=sys.stderr)
-        return 2
-    except Rejected as error:
-        print(f"stormq: rejected, nothing was stored: {error}", file=sys.stderr)
-        return 1
-    except EnqueueError as error:
-        print(f"stormq: unknown whether it was stored (again with the same --job-id is safe): {error}", file=sys.stderr)
-        return 3
-    except (UnreachableError, OSError) as error:
-        print(f"stormq: {error}", file=sys.stderr)
-        return 4
+    except (StormqError, OSError) as error:
+        return _told(error)
     except KeyboardInterrupt:
         return 130
+
+
+def _told(error: Exception) -> int:
+    said, code = [str(error)], 1  # refused, or not found
+    match error:
+        case SettingsError():
+            said, code = list(error.problems), 2
+        case Rejected():
+            said = [f"rejected, nothing was stored: {error}"]
+        case EnqueueError():
+            said, code = [f"unknown whether it was stored (again with the same --job-id is safe): {error}"], 3
+        case UnreachableError() | OSError():
+            code = 4
+    for each in said:
+        print(f"stormq: {each}", file=sys.stderr)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,13 +84,10 @@ def _parser() -> argparse.ArgumentParser:
     shown = _verb(verbs, "info", _command("show_info"), "count jobs by state")
     shown.add_argument("queues", nargs="*", metavar="QUEUE", help="default: every queue")
 
-    dead = verbs.add_parser("dead", help="look at dead letters", description="Look at dead letters.")
+    dead = verbs.add_parser("dead", help="dead letters", description="Look at dead letters, requeue or remove them.")
     letters = dead.add_subparsers(dest="dead_verb", required=True, metavar="COMMAND")
-    listed = _verb(letters, "list", _command("list_dead"), "list dead letters, the newest first")
-    listed.add_argument("queues", nargs="*", metavar="QUEUE", help="default: every queue")
-    listed.add_argument("--limit", type=int, default=50, metavar="NUMBER", help="at most so many a queue (default: 50)")
-    one = _verb(letters, "show", _command("show_dead"), "show one dead letter with its traces")
-    one.add_argument("job_id", metavar="ID")
+    add_dead(lambda name, handler, text: _verb(letters, name, _operate(handler), text))
+    add_operations(lambda name, handler, text: _verb(verbs, name, _operate(handler), text))
     return parser
 
 
@@ -116,6 +119,15 @@ def _worker(arguments: argparse.Namespace) -> int:
     overlay = str(arguments.lua.resolve()) if arguments.lua else ""
     queues = tuple(dict.fromkeys(arguments.queues))
     return Supervisor(Plan(arguments.redis_url, arguments.name or worker_name(), queues, overlay, settings)).run()
+
+
+def _operate(name: str) -> Callable[[argparse.Namespace], int]:
+    def run(arguments: argparse.Namespace) -> int:
+        from . import commands_operators
+
+        return int(getattr(commands_operators, name)(arguments))
+
+    return run
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:

@@ -1,9 +1,8 @@
-"""What `stormq enqueue`, `info` and `dead` do. Apart from ``cli``, since a worker has no use for redis-py."""
+"""What `stormq enqueue` and `info` do. Apart from ``cli``, since a worker has no use for redis-py."""
 # ruff: noqa: T201  # it prints: that is what it is for
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
@@ -12,14 +11,16 @@ from redis.exceptions import RedisError
 
 from .connection import connect
 from .errors import UnreachableError
-from .inspection import dead_letters, find_dead, info, queue_names
+from .inspection import info, queue_names
 from .options import read_settings
 from .producer import Queue
 
 Run = Callable[[argparse.Namespace], int]
 
 
-def _needs_redis(run: Run) -> Run:
+def needs_redis(run: Run) -> Run:
+    """Tells errors of Redis as what they are to a user: it can't be reached, or does not do what it is asked."""
+
     @wraps(run)
     def guarded(arguments: argparse.Namespace) -> int:
         try:
@@ -30,7 +31,7 @@ def _needs_redis(run: Run) -> Run:
     return guarded
 
 
-@_needs_redis
+@needs_redis
 def enqueue(arguments: argparse.Namespace) -> int:
     """Store one job."""
     queue = Queue(arguments.queue, connect(arguments.redis_url, connections_max=1), read_settings(arguments))
@@ -47,7 +48,7 @@ def enqueue(arguments: argparse.Namespace) -> int:
     return 0
 
 
-@_needs_redis
+@needs_redis
 def show_info(arguments: argparse.Namespace) -> int:
     """Count jobs by state."""
     redis = connect(arguments.redis_url, connections_max=1)
@@ -61,41 +62,6 @@ def show_info(arguments: argparse.Namespace) -> int:
         print(
             f"{row.queue:<24}{row.waiting:>9}{row.delayed:>9}{row.running:>9}{row.finished:>10}{row.dead:>7}  {swept}"
         )
-    return 0
-
-
-@_needs_redis
-def list_dead(arguments: argparse.Namespace) -> int:
-    """List dead letters."""
-    redis = connect(arguments.redis_url, connections_max=1)
-    queues = arguments.queues or queue_names(redis)
-    letters = [letter for queue in queues for letter in dead_letters(redis, queue, max(1, arguments.limit))]
-    if arguments.json:
-        print(json.dumps([asdict(letter) for letter in letters]))
-        return 0
-    for letter in letters:
-        counts = f"attempts {letter.attempts}, crashes {letter.crashes}, stalls {letter.stalls}"
-        print(f"{letter.died_at}  {letter.queue}  {letter.job_id}  {letter.reason}  ({counts})")
-    if not letters:
-        print("no dead letters")
-    return 0
-
-
-@_needs_redis
-def show_dead(arguments: argparse.Namespace) -> int:
-    """Show one dead letter."""
-    found = find_dead(connect(arguments.redis_url, connections_max=1), arguments.job_id)
-    if found is None:
-        print(f"stormq: {arguments.job_id} is no dead letter", file=sys.stderr)
-        return 1
-    letter, traces = found
-    if arguments.json:
-        print(json.dumps({**asdict(letter), "traces": traces}))
-        return 0
-    for name, value in asdict(letter).items():
-        print(f"{name:<12} {value}")
-    for number, trace in enumerate(traces, start=1):
-        print(f"\n--- trace {number} of {len(traces)}\n{trace.rstrip()}")
     return 0
 
 

@@ -13,14 +13,13 @@ from redis import Redis
 from .codec import PayloadCodec
 from .errors import StormqError
 from .history import Run, history
-from .keys import PREFIX, iso, job_key, sp_key
+from .inspection import queue_names
+from .keys import iso, job_key, sp_key
 from .operations import Actor, RefusedError, Transitions, this_actor
 from .payload import open_text
 from .scripts import Scripts
 
 BATCH: Final = 500
-REASONS: Final = ("exhausted", "timeout", "stalled", "crashed", "unserialisable", "unsupported", "rejected")
-DAY_S: Final = 86400.0
 
 
 class NoDeadLetterError(StormqError):
@@ -93,7 +92,7 @@ class DeadLetters:
         """Those that were dead when it was called, the oldest first in each queue. Each at most once."""
         now_s = self._transitions.now_us() / 1e6
         until_s = now_s - (which.older_than_s or 0.0)
-        for queue in which.queues or self._queues():
+        for queue in which.queues or queue_names(self._redis):
             ids = self._redis.zrangebyscore(sp_key("dead", queue), "-inf", f"{until_s:.6f}")
             if newest_first:
                 ids.reverse()
@@ -170,10 +169,6 @@ class DeadLetters:
     def _step(self, letter: DeadLetter, reason: str, script: str, *arguments: str | int) -> None:
         by = (self._actor.name, self._actor.origin, reason)
         self._transitions.applied(f"{script} {letter.job_id}", script, letter.queue, letter.job_id, *arguments, *by)
-
-    def _queues(self) -> list[str]:
-        head = f"{PREFIX}:queue:"
-        return sorted(key.decode().removeprefix(head) for key in self._redis.smembers(f"{PREFIX}:queues"))
 
     def _letters(self, queue: str, ids: list[bytes], now_s: float) -> Iterator[DeadLetter]:
         pipe = self._redis.pipeline(transaction=True)

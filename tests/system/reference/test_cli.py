@@ -57,7 +57,7 @@ def test_enqueue_run_and_look(worker: Spawn, stormq: Stormq, redis: Client, tmp_
     assert (letter["job_id"], letter["reason"], letter["attempts"]) == ("bad", "exhausted", 1)
     assert "bad  exhausted" in stormq("dead", "list", "default")
     assert "ValueError: as asked" in stormq("dead", "show", "bad")
-    assert "ValueError: as asked" in json.loads(stormq("dead", "show", "bad", "--json"))["traces"][0]
+    assert "ValueError: as asked" in json.loads(stormq("dead", "show", "bad", "--json"))["history"][0]["trace"]
 
 
 def test_what_is_no_dead_letter(stormq: Stormq, queue: Queue) -> None:

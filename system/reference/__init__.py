@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from .backoff import Backoff
     from .connection import connect
     from .current import CurrentJob, current_job
-    from .errors import EnqueueError, Rejected, SettingsError, SoftTimeout, StormqError, Unknown
+    from .errors import EnqueueError, Reject, Rejected, SettingsError, SoftTimeout, StormqError, Unknown
     from .producer import Enqueued, Queue
     from .scripts import Scripts, load
     from .settings import Settings
@@ -18,6 +18,7 @@ __all__ = [
     "EnqueueError",
     "Enqueued",
     "Queue",
+    "Reject",
     "Rejected",
     "Scripts",
     "Settings",
@@ -35,7 +36,7 @@ _HOMES: Final = {
     "backoff": ("Backoff",),
     "connection": ("connect",),
     "current": ("CurrentJob", "current_job"),
-    "errors": ("EnqueueError", "Rejected", "SettingsError", "SoftTimeout", "StormqError", "Unknown"),
+    "errors": ("EnqueueError", "Reject", "Rejected", "SettingsError", "SoftTimeout", "StormqError", "Unknown"),
     "producer": ("Enqueued", "Queue"),
     "scripts": ("Scripts", "load"),
     "settings": ("Settings",),

@@ -1,7 +1,7 @@
 """What a slot is doing, in a page of memory that its supervisor reads even after the slot was killed.
 
-No message per job, and nothing to lose: the supervisor learns from it what to renew, when to kill, and whether a dead
-slot had a body running. A checksum tells a record that its writer had no time to finish.
+No message per job, and nothing to lose: the supervisor learns from it what to renew, when to kill, whether a dead slot
+had a body running, and what is to be told of that run. A checksum tells a record that its writer had no time to finish.
 """
 
 import enum
@@ -12,22 +12,24 @@ import zlib
 from dataclasses import dataclass
 from typing import Final
 
-SIZE: Final = 4096
+SIZE: Final = 16384
+TOLD_MAX: Final = 8192
 _HEAD: Final = struct.Struct("<II")  # checksum and length of what follows
-_BODY: Final = struct.Struct("<BQQQQIQHH")
+_BODY: Final = struct.Struct("<BQQQQIQHHH")
 _STOP: Final = SIZE - 1
 
 
 class Phase(enum.IntEnum):
-    """STARTING: imports, connects, waits to be told to go. IDLE: claims or waits. RUNNING: the body runs.
+    """STARTING: imports. READY: waits to be told to go. IDLE: claims or waits for jobs. RUNNING: the body runs.
 
     REPORTING: the body has ended, and its outcome is offered until it is answered.
     """
 
     STARTING = 0
-    IDLE = 1
-    RUNNING = 2
-    REPORTING = 3
+    READY = 1
+    IDLE = 2
+    RUNNING = 3
+    REPORTING = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class Record:
     """``seq`` of the claim; times in ns of CLOCK_BOOTTIME.
 
     ``sent_ns``: when the claim was sent; ``started_ns``: when the body began; ``hard_ns``: when it is to be killed.
-    ``attempts_max`` and ``delay_us`` are what a failure of this run would be reported with.
+    ``attempts_max`` and ``delay_us`` are what a failure of this run would be reported with; ``told``: what people are
+    to be told of the run (see ``context``).
     """
 
     phase: Phase = Phase.STARTING
@@ -47,6 +50,7 @@ class Record:
     delay_us: int = 0
     queue: str = ""
     job: str = ""
+    told: str = ""
 
 
 class Board:
@@ -65,11 +69,11 @@ class Board:
         return board, fd
 
     def write(self, record: Record) -> None:
-        """Replace the record. Queue and job together may have 3,000 bytes."""
-        queue, job = record.queue.encode(), record.job.encode()
+        """Replace the record. Queue and job together may have 3,000 bytes, ``told`` ``TOLD_MAX``."""
+        queue, job, told = record.queue.encode(), record.job.encode(), record.told.encode()
         numbers = (record.phase, record.seq, record.sent_ns, record.started_ns, record.hard_ns)
-        more = (record.attempts_max, record.delay_us, len(queue), len(job))
-        body = _BODY.pack(*numbers, *more) + queue + job
+        more = (record.attempts_max, record.delay_us, len(queue), len(job), len(told))
+        body = b"".join((_BODY.pack(*numbers, *more), queue, job, told))
         self._page[: _HEAD.size + len(body)] = _HEAD.pack(zlib.crc32(body), len(body)) + body
 
     def read(self) -> Record | None:
@@ -96,7 +100,7 @@ class Board:
 
 
 def _record(body: bytes) -> Record:
-    phase, seq, sent_ns, started_ns, hard_ns, attempts_max, delay_us, queue_length, _ = _BODY.unpack_from(body, 0)
+    phase, seq, sent_ns, started_ns, hard_ns, attempts_max, delay_us, queue, job, _ = _BODY.unpack_from(body, 0)
     text = body[_BODY.size :]
     return Record(
         phase=Phase(phase),
@@ -106,6 +110,7 @@ def _record(body: bytes) -> Record:
         hard_ns=hard_ns,
         attempts_max=attempts_max,
         delay_us=delay_us,
-        queue=text[:queue_length].decode(),
-        job=text[queue_length:].decode(),
+        queue=text[:queue].decode(),
+        job=text[queue : queue + job].decode(),
+        told=text[queue + job :].decode(),
     )

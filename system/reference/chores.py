@@ -1,4 +1,4 @@
-"""What a supervisor does for its queues at intervals: promotes, sweeps, and shows itself to RQ's readers."""
+"""What a supervisor does for its queues at intervals: promotes, sweeps, cleans, shows itself to RQ's readers."""
 
 import logging
 import time
@@ -38,6 +38,7 @@ class Chores:
         self._mirror_at_s = now_s
         self._sweep_at_s = dict.fromkeys(plan.queues, now_s)
         self._promote_at_s = dict.fromkeys(plan.queues, now_s)
+        self._clean_at_s = {queue: now_s + self._pause_s(plan.settings.clean_interval_s) for queue in plan.queues}
 
     def due(self, now_s: float) -> list[Asked]:
         """What is to be sent."""
@@ -47,8 +48,9 @@ class Chores:
                 command = self._scripts.call("promote", queue, JOBS_MAX)
                 asked.append(Asked(command, partial(self._promoted, queue)))
             if now_s >= self._sweep_at_s[queue]:
-                command = self._scripts.call("sweep", queue, JOBS_MAX, *self._sweeping(), iso())
-                asked.append(Asked(command, partial(self._swept, queue)))
+                asked.append(Asked(self._sweep(queue), partial(self._swept, queue)))
+            if now_s >= self._clean_at_s[queue]:
+                asked.append(Asked(self._clean(queue), partial(self._cleaned, queue)))
         if now_s >= self._mirror_at_s:
             commands = worker_commands(self._plan.worker, self._plan.queues)
             asked += [Asked(command, self._mirrored) for command in commands]
@@ -56,16 +58,19 @@ class Chores:
 
     def next_s(self) -> float:
         """When something will be due."""
-        return min(self._mirror_at_s, *self._sweep_at_s.values(), *self._promote_at_s.values())
+        times = (self._sweep_at_s, self._promote_at_s, self._clean_at_s)
+        return min(self._mirror_at_s, *(at_s for each in times for at_s in each.values()))
 
-    def spare_holders(self, for_s: float) -> None:
-        """Sweep nothing for a while: Redis was away, and whoever holds a job gets the time to renew its lease first."""
-        at_s = time.monotonic() + for_s
-        self._sweep_at_s = {queue: max(each_s, at_s) for queue, each_s in self._sweep_at_s.items()}
+    def _sweep(self, queue: str) -> Command:
+        worker = self._plan.settings
+        lease_us, interval_us = int(worker.lease_s * 1e6), int(worker.sweep_interval_s * 1e6)
+        stalls_max = self._plan.settings_of(queue).max_stalls
+        return self._scripts.call("sweep", queue, JOBS_MAX, stalls_max, lease_us, interval_us, iso())
 
-    def _sweeping(self) -> tuple[int, int, int]:
-        settings = self._plan.settings
-        return settings.max_stalls, int(settings.lease_s * 1e6), int(settings.sweep_interval_s * 1e6)
+    def _clean(self, queue: str) -> Command:
+        keep = self._plan.settings_of(queue).keep_finished
+        audit_keep_s = int(self._plan.settings.audit_retention_s)
+        return self._scripts.call("clean", queue, JOBS_MAX, "" if keep is None else keep, audit_keep_s, iso())
 
     def _promoted(self, queue: str, reply: Reply) -> None:
         _, promoted, next_due_us = reply
@@ -73,12 +78,29 @@ class Chores:
         self._promote_at_s[queue] = time.monotonic() + (0 if promoted == JOBS_MAX else max(PROMOTE_SOON_S, pause_s))
 
     def _swept(self, queue: str, reply: Reply) -> None:
-        _, requeued, dead, *_ = reply
-        if requeued or dead:
-            log.warning("%s: leases ended: %d jobs requeued, %d dead letters", queue, requeued, dead)
-        more = requeued + dead == JOBS_MAX
-        pause_s = 0.0 if more else self._plan.settings.sweep_interval_s * self._rng.uniform(0.8, 1.0)
+        _, requeued, dead, cancelled, hold_us = reply
+        if requeued or dead or cancelled:
+            counts = f"{requeued} jobs requeued, {dead} dead letters, {cancelled} cancelled"
+            log.warning("%s: leases ended: %s", queue, counts)
+        if int(hold_us) > 0:
+            log.debug(
+                "%s: no lease ends for %.1f s: nobody had swept, so holders renew first", queue, int(hold_us) / 1e6
+            )
+        more = requeued + dead + cancelled == JOBS_MAX
+        pause_s = 0.0 if more else self._pause_s(self._plan.settings.sweep_interval_s)
         self._sweep_at_s[queue] = time.monotonic() + pause_s
+
+    def _cleaned(self, queue: str, reply: Reply) -> None:
+        _, removed, more = reply
+        if removed:
+            log.debug("%s: %d entries of old jobs removed", queue, removed)
+        self._clean_at_s[queue] = time.monotonic() + (
+            0.0 if more else self._pause_s(self._plan.settings.clean_interval_s)
+        )
 
     def _mirrored(self, _reply: Reply) -> None:
         self._mirror_at_s = time.monotonic() + MIRROR_S
+
+    def _pause_s(self, interval_s: float) -> float:
+        """Somewhat less: workers that started together should not stay so."""
+        return interval_s * self._rng.uniform(0.8, 1.0)

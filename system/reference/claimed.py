@@ -4,14 +4,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 from .settings import TIMEOUT_S_MAX, Settings
+
+TEXT_MAX: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A job that a slot holds. ``attempts`` failed before; ``delay_us`` is the pause if this run fails, too."""
+    """A job that a slot holds. ``attempts`` failed before; ``delay_us`` is the pause if this run fails, too.
+
+    ``user``: on whose behalf it was enqueued, '' if that was not said.
+    """
 
     queue: str
     id: str
@@ -24,24 +29,14 @@ class Claimed:
     timeout_s: float
     result_ttl_s: int
     delay_us: int
+    user: str = ""
+    enqueued_at: str = ""
 
 
 def parse(reply: Sequence[Any], settings: Settings, rng: Random) -> Claimed:
     """Read {claimed | replayed, queue, id, exec, fence, unsupported, fields...} as ``lua/claim.lua`` orders them."""
-    (
-        _,
-        queue,
-        job,
-        exec_,
-        fence,
-        unsupported,
-        data,
-        _,
-        not_after,
-        attempts,
-        *_,
-    ) = reply[:10]
-    timeout, timeout_ms, result_ttl, attempts_max, retries_left, intervals = reply[13:19]
+    _, queue, job, exec_, fence, unsupported, data, _, not_after, attempts, *_ = reply[:10]
+    timeout, timeout_ms, result_ttl, attempts_max, retries_left, intervals, _, user, _, enqueued_at = reply[13:23]
     failed = _number(attempts, 0)
     stock = not_after is None
     if stock:
@@ -61,7 +56,13 @@ def parse(reply: Sequence[Any], settings: Settings, rng: Random) -> Claimed:
         timeout_s=_timeout_s(timeout, timeout_ms, settings),
         result_ttl_s=max(-1, _number(result_ttl, settings.result_ttl_s)),
         delay_us=int(delay_s * 1e6),
+        user=_text(user),
+        enqueued_at=_text(enqueued_at),
     )
+
+
+def _text(field: bytes | None) -> str:
+    return (field or b"").decode("utf-8", "replace")[:TEXT_MAX]
 
 
 def _number(field: bytes | None, default: int) -> int:

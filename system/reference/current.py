@@ -8,6 +8,7 @@ class CurrentJob:
     """``attempt`` starts at 1. ``fence`` grows with every grant: hand it to outside systems that can refuse older ones.
 
     ``exec`` is the lease's identity; ``deadline_s`` is when the soft timeout comes, by ``time.monotonic()``.
+    ``user``: on whose behalf the job was enqueued, '' if that was not said.
     """
 
     id: str
@@ -17,6 +18,7 @@ class CurrentJob:
     fence: int
     exec: str
     deadline_s: float
+    user: str = ""
 
 
 _current: CurrentJob | None = None

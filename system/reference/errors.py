@@ -29,6 +29,10 @@ class Unknown(EnqueueError):  # noqa: N818  # as above
     """Nobody knows whether the job was stored. Enqueueing again with the same id is safe: it has one effect."""
 
 
+class Reject(Exception):  # noqa: N818  # what the body does with its job
+    """A job's body raises it: no further attempt can help. The job is a dead letter at once, `rejected`."""
+
+
 class SoftTimeout(BaseException):
     """Raised inside a job's body when its timeout is over. Best effort: C code outlives it; the hard timeout does not.
 

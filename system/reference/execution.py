@@ -2,23 +2,32 @@
 
 import signal
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import CoroutineType, FrameType
-from typing import Final
+from typing import Any, Final
 
 from .claimed import Claimed
+from .context import message_of
 from .current import CurrentJob, set_current_job
-from .errors import SoftTimeout
-from .payload import Undecodable, decode_call, encode_result, encode_trace
+from .errors import Reject, SoftTimeout
+from .payload import TRACE_MAX, Undecodable, decode_call, encode_result, encode_trace
+from .redaction import redact_text
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``kind``: '' for well, else as ``lua/fail.lua`` names it. ``text``: the encoded result, or the encoded trace."""
+    """``kind``: '' for well, else as ``lua/fail.lua`` names it. ``text``: the encoded result, or the encoded trace.
+
+    ``error_type`` and ``message`` are '' for well.
+    """
 
     kind: str
     text: str
+    error_type: str = ""
+    message: str = ""
 
 
 class _Alarm:
@@ -60,23 +69,41 @@ def _call(body: Callable[[], object], timeout_s: float) -> object:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def run(job: Claimed) -> Outcome:
-    """Run the body of ``job`` in this thread, which must be the main one (signals)."""
+def run(job: Claimed, decoded: "Callable[[partial[Any]], None]") -> Outcome:
+    """Run the body of ``job`` in this thread, which must be the main one (signals).
+
+    ``decoded`` is told the call before it is made.
+    """
     if job.unsupported:
-        return Outcome("unsupported", encode_trace(f"not implemented: {job.unsupported}"))
+        return _failed("unsupported", f"not implemented: {job.unsupported}", "unsupported")
     try:
         body = decode_call(job.data)
     except Undecodable as error:
-        return Outcome("unserialisable", encode_trace(error))
+        return _failed("unserialisable", error, "unserialisable")
+    if isinstance(body, partial):
+        decoded(body)
     if signal.getsignal(signal.SIGALRM) != ALARM._ring:  # noqa: SLF001  # an earlier job may have taken the signal
         ALARM.install()
     deadline_s = time.monotonic() + job.timeout_s
-    set_current_job(CurrentJob(job.id, job.queue, job.attempts + 1, job.attempts_max, job.fence, job.exec, deadline_s))
+    numbers = (job.attempts + 1, job.attempts_max, job.fence, job.exec, deadline_s)
+    set_current_job(CurrentJob(job.id, job.queue, *numbers, job.user))
     try:
         return Outcome("", encode_result(_call(body, job.timeout_s)))
     except SoftTimeout as error:
-        return Outcome("timeout", encode_trace(error))
+        return _failed("timeout", error, "timeout")
+    except Reject as error:
+        return _failed("rejected", error, _type_of(error))
     except BaseException as error:  # noqa: BLE001  # SystemExit in a job ends the job, not the slot
-        return Outcome("error", encode_trace(error))
+        return _failed("error", error, _type_of(error))
     finally:
         set_current_job(None)
+
+
+def _failed(kind: str, error: BaseException | str, error_type: str) -> Outcome:
+    text = error if isinstance(error, str) else "".join(traceback.format_exception(error))
+    return Outcome(kind, encode_trace(redact_text(text[-TRACE_MAX:])), error_type, message_of(error))
+
+
+def _type_of(error: BaseException) -> str:
+    made = type(error)
+    return made.__qualname__ if made.__module__ == "builtins" else f"{made.__module__}.{made.__qualname__}"

@@ -1,4 +1,4 @@
-"""What only Linux offers: parent-death signals, timers that kill, pidfds' worth of care with process trees."""
+"""What only Linux offers: parent-death signals, timers that kill, and the ends of process trees."""
 
 import contextlib
 import ctypes
@@ -6,12 +6,17 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 PR_SET_PDEATHSIG: Final = 1
 SIGEV_SIGNAL: Final = 0
 STOP_WAIT_S: Final = 0.1
+MARK: Final = "STORMQ_SLOT"
+ROUNDS_MAX: Final = 10
+
+Stat = tuple[str, int, int, int]  # state, parent, process group, session
 
 
 def require_linux() -> None:
@@ -69,8 +74,7 @@ class KillTimer:
             raise OSError(ctypes.get_errno(), "timer_settime")
 
 
-def _stat(pid: int) -> tuple[str, int, int, int] | None:
-    """State, parent, process group and session of a process."""
+def _stat(pid: int) -> Stat | None:
     try:
         fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
     except OSError:
@@ -78,7 +82,7 @@ def _stat(pid: int) -> tuple[str, int, int, int] | None:
     return fields[0], int(fields[1]), int(fields[2]), int(fields[3])
 
 
-def _processes() -> dict[int, tuple[str, int, int, int]]:
+def _processes() -> dict[int, Stat]:
     found = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit() and (stat := _stat(int(folder.name))):
@@ -96,29 +100,61 @@ def stop(pid: int) -> None:
 
 def signal_process(pid: int, number: signal.Signals) -> None:
     """Signal a child that is not reaped yet (so its pid can't be somebody else's)."""
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # gone, or it has become somebody else's (setuid)
         os.kill(pid, number)
 
 
-def kill_tree(pid: int) -> None:
-    """SIGKILL a child of ours that leads its own session, and all that descends from it or belongs to its session."""
-    processes = _processes()
+def kill_tree(pid: int, mark: str) -> None:
+    """SIGKILL a child of ours that leads its own session, and all that descends from it, wherever that has gone.
+
+    ``mark`` stands in the environment that the child was started with (see ``marked``): it finds processes that left
+    the session and lost their parents.
+    """
+    _kill_all(lambda processes: {pid} | _descendants(pid, processes) | _members(pid, processes) | _marked(mark))
+
+
+def kill_leftovers(pid: int, mark: str) -> None:
+    """SIGKILL what a child that has died left behind."""
+    _kill_all(lambda processes: (_members(pid, processes) | _marked(mark)) - {pid})
+
+
+def marked(mark: str) -> dict[str, str]:
+    """The environment for a child whose descendants are to be found by ``mark``."""
+    return {**os.environ, MARK: mark}
+
+
+def _kill_all(family: Callable[[dict[int, Stat]], set[int]]) -> None:
+    killed: set[int] = set()
+    for _ in range(ROUNDS_MAX):  # what forked while we looked is found by the next look
+        processes = _processes()
+        alive = {pid for pid in family(processes) if pid in processes and processes[pid][0] not in "ZX"}
+        if alive <= killed:
+            return
+        for pid in alive:
+            signal_process(pid, signal.SIGKILL)
+        killed |= alive
+
+
+def _descendants(pid: int, processes: dict[int, Stat]) -> set[int]:
     family = {pid}
     grown = True
     while grown:
         more = {each for each, (_, parent, _, _) in processes.items() if parent in family} - family
         family |= more
         grown = bool(more)
-    family |= _members(pid, processes)
-    for member in family:
-        signal_process(member, signal.SIGKILL)
+    return family
 
 
-def kill_leftovers(pid: int) -> None:
-    """SIGKILL what a child that has died left behind in its process group or session."""
-    for member in _members(pid, _processes()) - {pid}:
-        signal_process(member, signal.SIGKILL)
-
-
-def _members(leader: int, processes: dict[int, tuple[str, int, int, int]]) -> set[int]:
+def _members(leader: int, processes: dict[int, Stat]) -> set[int]:
     return {pid for pid, (_, _, group, session) in processes.items() if leader in (group, session)}
+
+
+def _marked(mark: str) -> set[int]:
+    wanted = f"{MARK}={mark}".encode()
+    found = set()
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError):  # gone, or somebody else's
+                if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                    found.add(int(folder.name))
+    return found

@@ -41,6 +41,10 @@ class Settings:
     drain_s: float = 10.0
     slots: int = 1
     preload: tuple[str, ...] = ()
+    environment: str = ""
+    clean_interval_s: float = 30.0
+    keep_finished: int | None = None
+    audit_retention_s: float = 7776000.0
 
     def __post_init__(self) -> None:
         """Raise ``SettingsError`` with everything that is wrong."""

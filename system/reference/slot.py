@@ -2,8 +2,8 @@
 
     python -m system.reference.slot CONTROL_FD BOARD_FD SUPERVISOR_PID
 
-The control pipe brings its configuration (one line of JSON), then `go`. Exit codes: 0 asked to stop, 3 its incarnation
-is closed, so that a new one must take over.
+The control pipe brings its briefing (one line), then `go` with the queues it serves. Exit codes: 0 asked to stop, 3 its
+incarnation is closed, so that a new one must take over, 4 its queues are configured in another version.
 """
 
 import contextlib
@@ -13,23 +13,25 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
-from . import linux
+from . import context, linux, worker_log
 from .board import Board, Phase, Record
 from .claimed import Claimed, parse
 from .execution import Outcome, run
 from .keys import iso, sp_key
 from .link import Link, LinkDown, Retrier
-from .plan import Plan
 from .resp import Command, Reply, ReplyError
+from .scratch import Runs
 from .scripts import Scripts, load
-from .wire import plan_from_json
+from .wire import CLOSED_EXIT, SUPERSEDED_EXIT, Briefing, from_line
 
-CLOSED_EXIT: Final = 3
+WAIT_MIN_S: Final = 0.002  # BLPOP takes 0 for ever
 log: Final = logging.getLogger("stormq.slot")
 
 
@@ -41,11 +43,18 @@ class ClosedError(Exception):
     """This incarnation was declared dead, or Redis has forgotten it."""
 
 
+class SupersededError(Exception):
+    """A queue of this slot is configured in another version."""
+
+
 class Slot:
     """``run`` until asked to stop."""
 
-    def __init__(self, plan: Plan, incarnation: str, board: Board, rng: Random) -> None:
-        self.plan, self.incarnation, self.board, self.rng = plan, incarnation, board, rng
+    def __init__(self, briefing: Briefing, board: Board, rng: Random) -> None:
+        self.plan = plan = briefing.plan
+        self.incarnation, self.board, self.rng = briefing.incarnation, board, rng
+        self.queues = plan.queues
+        self.runs = Runs(briefing.folder)
         self.scripts: Scripts = load(Path(plan.overlay) if plan.overlay else None)
         self.link = Link(
             plan.url,
@@ -57,11 +66,12 @@ class Slot:
         self.retrier = Retrier(plan.settings.io_timeout_s, rng)
         self.seq = 0
         self.sent_ns = 0
+        self.wait_s = plan.settings.poll_s  # until it is worth asking again
         self.waits = False
         self.stopping = False
 
     def run(self) -> None:
-        """Claim, run, report, until asked to stop. Raises ``ClosedError``."""
+        """Claim, run, report, until asked to stop. Raises ``ClosedError`` or ``SupersededError``."""
         report: Command | None = None
         while True:
             self._catch_stop()
@@ -105,9 +115,8 @@ class Slot:
 
     def _claim(self) -> Command:
         lease_us = int(self.plan.settings.lease_s * 1e6)
-        return self.scripts.call(
-            "claim", self.incarnation, self.seq, lease_us, self.plan.worker, "", iso(), *self.plan.queues
-        )
+        who = (self.plan.worker, self.plan.version, iso())
+        return self.scripts.call("claim", self.incarnation, self.seq, lease_us, *who, *self.queues)
 
     def _reported(self, reply: list[bytes]) -> None:
         if reply[0] == b"lost":
@@ -119,25 +128,37 @@ class Slot:
         return linux.boottime_ns() - self.sent_ns > self.plan.settings.fence_after_s * 0.5e9
 
     def _granted(self, claim: Reply) -> Claimed | None:
-        word = claim[0] if claim else b"none"
+        if claim is None:
+            return None
+        word = claim[0]
         if word in (b"closed", b"stale"):
             raise ClosedError
+        if word == b"superseded":
+            raise SupersededError(claim[1].decode("utf-8", "replace"))
         if word == b"none":
+            self.wait_s = self._until_again_s(claim[1])
             return None
-        claimed = parse(claim, self.plan.settings, self.rng)
+        claimed = parse(claim, self.plan.settings_of(claim[1].decode()), self.rng)
         if self._stop_asked():
             self._release(claimed)
             return None
         return claimed
+
+    def _until_again_s(self, allowed_us: bytes | int) -> float:
+        """``allowed_us``: when a rate or a breaker allows the next job; '' if that is not known."""
+        poll_s = self.plan.settings.poll_s * self.rng.uniform(0.8, 1.0)
+        allowed_s = int(allowed_us) / 1e6 * self.rng.uniform(1.0, 1.05) if allowed_us else poll_s
+        return max(WAIT_MIN_S, min(poll_s, allowed_s))
 
     def _release(self, claimed: Claimed) -> None:
         with contextlib.suppress(LinkDown):  # the supervisor tells of our end in any case, which releases it, too
             self.link.exchange([self.scripts.call("release", claimed.queue, claimed.id, claimed.exec)])
 
     def _perform(self, job: Claimed) -> Command:
-        settings = self.plan.settings
+        grace_s = self.plan.settings_of(job.queue).grace_s
+        told = context.begin(job, self.plan, self.incarnation)
         now_ns = linux.boottime_ns()
-        hard_s = job.timeout_s + settings.grace_s
+        hard_s = job.timeout_s + grace_s
         record = Record(
             phase=Phase.RUNNING,
             seq=self.seq,
@@ -148,25 +169,39 @@ class Slot:
             delay_us=job.delay_us,
             queue=job.queue,
             job=job.id,
+            told=context.to_board(told),
         )
         self.board.write(record)
-        self.timer.arm(hard_s + settings.grace_s / 2)  # behind the supervisor's, for the case that it is frozen
-        outcome = run(job)
+        self.timer.arm(hard_s + grace_s / 2)  # behind the supervisor's, for the case that it is frozen
+
+        def decoded(call: "partial[Any]") -> None:
+            context.add_call(told, call)
+            self.board.write(replace(record, told=context.to_board(told)))
+            if job.attempts:
+                log.info("%s %s attempt %d/%d begins", told["name"], job.id, told["attempt"], job.attempts_max)
+
+        with self.runs.own_directory(self.seq):  # its removal counts as part of the run, and so is bounded with it
+            outcome = run(job, decoded)
         self.board.write(Record(Phase.REPORTING, self.seq, self.sent_ns, queue=job.queue, job=job.id))
         self.timer.arm(0)
-        return self._outcome(job, outcome)
+        return self._outcome(job, outcome, told, (linux.boottime_ns() - now_ns) // 1_000_000)
 
-    def _outcome(self, job: Claimed, outcome: Outcome) -> Command:
+    def _outcome(self, job: Claimed, outcome: Outcome, told: context.Told, duration_ms: int) -> Command:
         name, held = self.plan.worker, (job.queue, job.id, job.exec)
         if outcome.kind == "":
-            return self.scripts.call("complete", *held, job.result_ttl_s, iso(), name, outcome.text, "")
+            ran = context.ended_well(told, duration_ms)
+            return self.scripts.call("complete", *held, job.result_ttl_s, iso(), name, outcome.text, ran)
+        log.warning("%s", context.line(told, outcome.kind, duration_ms, outcome.message))
+        ran = context.ended_badly(told, duration_ms, outcome.message)
         bounds = (job.attempts_max, job.delay_us)
-        return self.scripts.call("fail", *held, outcome.kind, *bounds, iso(), name, outcome.text, "", "")
+        return self.scripts.call(
+            "fail", *held, outcome.kind, *bounds, iso(), name, outcome.text, outcome.error_type, ran
+        )
 
     def _wait(self) -> None:
         """Until a token says that a job may wait, or a poll's time is over; a stop ends it at once."""
-        wait_s = self.plan.settings.poll_s * self.rng.uniform(0.8, 1.0)
-        command: Command = ("BLPOP", *(sp_key("wake", queue) for queue in self.plan.queues), f"{wait_s:.3f}")
+        wait_s = self.wait_s
+        command: Command = ("BLPOP", *(sp_key("wake", queue) for queue in self.queues), f"{wait_s:.3f}")
         try:
             self.waits = True
             if not self._stop_asked():
@@ -210,25 +245,31 @@ def main() -> int:
     control_fd, board_fd, supervisor = (int(each) for each in sys.argv[1:4])
     linux.die_with_parent(supervisor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the supervisor's to handle
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    worker_log.set_up()
     board = Board(board_fd)
     os.close(board_fd)
     with os.fdopen(control_fd, "r", encoding="utf-8") as control:
-        incarnation, plan = plan_from_json(control.readline())
-        for module in plan.settings.preload:
+        briefing = from_line(control.readline())
+        for module in briefing.plan.settings.preload:
             importlib.import_module(module)
-        slot = Slot(plan, incarnation, board, Random())
+        slot = Slot(briefing, board, Random())
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        if control.readline() != "go\n":
+        board.write(Record(Phase.READY))
+        word, *queues = control.readline().split() or [""]
+        if word != "go":
             return 0
+    slot.queues = tuple(queues)
     board.write(Record(Phase.IDLE))
     try:
         slot.run()
     except _Stopped:
         return 0
     except ClosedError:
-        log.warning("%s: this incarnation is closed; a new slot takes over", incarnation)
+        log.warning("%s: this incarnation is closed; a new slot takes over", briefing.incarnation)
         return CLOSED_EXIT
+    except SupersededError as error:
+        log.warning("%s: %s is configured in another version", briefing.incarnation, error)
+        return SUPERSEDED_EXIT
     return 0
 
 

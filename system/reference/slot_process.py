@@ -9,20 +9,21 @@ from typing import Final
 
 from . import linux
 from .board import Board, Phase, Record
-from .plan import Plan
-from .wire import plan_to_json
+from .wire import Briefing, to_line
 
-LOST: Final = "lost"
-FENCED: Final = "fenced"
-TIMED_OUT: Final = "timed out"
-ABORTED: Final = "aborted"
+LOST: Final = "its lease is lost"
+FENCED: Final = "its lease could not be renewed"
+TIMED_OUT: Final = "it passed its hard timeout"
+ABORTED: Final = "the worker stops"
+CANCELLED: Final = "its cancellation was asked for"
 
 
 class SlotProcess:
     """Spawn it from the main thread: the kernel ends a slot when the *thread* that spawned it ends."""
 
-    def __init__(self, plan: Plan, incarnation: str) -> None:
-        self.incarnation = incarnation
+    def __init__(self, briefing: Briefing) -> None:
+        self.incarnation = briefing.incarnation
+        self.seat = -1  # which of the plan's seats it has taken; none while it is a spare
         self.cause = ""  # why we killed it; '' while we have not
         self.board, board_fd = Board.create()
         reader, self._control = os.pipe()
@@ -32,6 +33,7 @@ class SlotProcess:
                 pass_fds=(reader, board_fd),
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # so that a job's own children can be ended with it
+                env=linux.marked(self.incarnation),  # also those that leave the session
             )
         finally:
             os.close(reader)
@@ -39,11 +41,17 @@ class SlotProcess:
         self.pid = self._process.pid
         self.pidfd = os.pidfd_open(self.pid)
         self._last = Record()
-        self._tell(plan_to_json(incarnation, plan) + "\n")
+        self._tell(to_line(briefing) + "\n")
 
-    def go(self) -> None:
-        """Let it claim. Before, it is a warm spare: everything imported, waiting."""
-        self._tell("go\n")
+    def go(self, seat: int, queues: tuple[str, ...]) -> None:
+        """Let it claim from these queues. Before, it is a warm spare: everything imported, waiting."""
+        self.seat = seat
+        self._tell(f"go {' '.join(queues)}\n")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has imported all it needs."""
+        return self.record().phase is not Phase.STARTING
 
     def record(self) -> Record:
         """What it is doing; the last that was read whole while it is in the middle of saying so."""
@@ -71,11 +79,11 @@ class SlotProcess:
     def kill(self, cause: str) -> None:
         """SIGKILL it and what its job started, whatever it does."""
         self.cause = self.cause or cause
-        linux.kill_tree(self.pid)
+        linux.kill_tree(self.pid, self.incarnation)
 
     def reap(self) -> tuple[int, Record | None]:
         """Once its pidfd is readable: its status, and what it was doing (None: about to say so, so no body ran)."""
-        linux.kill_leftovers(self.pid)
+        linux.kill_leftovers(self.pid, self.incarnation)
         status = self._process.wait()
         record = self.board.read()
         os.close(self.pidfd)

@@ -16,16 +16,18 @@ from random import Random
 from types import FrameType
 from typing import Final
 
-from . import linux, slot_process
+from . import linux, slot_process, worker_log
 from .board import Phase, Record
-from .events import CRASHED, CRASHES, STALLED, STALLS
-from .keys import iso
-from .payload import encode_trace
+from .ends import Ends
+from .enrolment import Registering
 from .plan import Plan
+from .scratch import Scratch
 from .scripts import load
 from .slot_process import SlotProcess
 from .upkeep import Held, Upkeep
+from .wire import SUPERSEDED_EXIT, Briefing
 
+START_TICK_S: Final = 0.01
 TICK_MAX_S: Final = 0.25
 FAREWELL_S: Final = 2.0
 RESPAWN_FIRST_S: Final = 0.1
@@ -36,37 +38,50 @@ log: Final = logging.getLogger("stormq.supervisor")
 class Supervisor:
     """``run`` in the main thread."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, registration: Registering | None = None) -> None:
+        """``registration`` is sent once the first slots are ready; none of them claims before it is accepted."""
         linux.require_linux()
-        self.plan, self.settings = plan, plan.settings
+        self.plan, self.settings, self.seats = plan, plan.settings, plan.seats
         self.token = secrets.token_hex(5)
         self.count = 0
         self.active: tuple[SlotProcess, ...] = ()  # replaced as a whole: the other thread reads it
-        self.spare: SlotProcess | None = None
+        self.spares: list[SlotProcess] = []  # while running, one
         self.stop_at_ns: int | None = None
         self.signals = 0
+        self.superseded = ""  # by what
+        self.asked_to_enrol = False
         self.respawn_at_ns = 0
         self.respawn_pause_s = RESPAWN_FIRST_S
         self.alarm_read, self.alarm_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self.scripts = load(Path(plan.overlay) if plan.overlay else None)
-        self.upkeep = Upkeep(plan, self.scripts, self, Random())  # randomness that spreads load and guards nothing
-        self.tick_s = min(TICK_MAX_S, self.settings.grace_s / 4, (self.settings.lease_s - self.settings.fence_after_s))
+        rng = Random()  # randomness that spreads load and guards nothing
+        self.upkeep = Upkeep(plan, self.scripts, self, rng, registration)
+        self.scratch = Scratch()
+        self.ends = Ends(plan, self.scripts, self.upkeep.report)
+        grace_s = min(plan.settings_of(queue).grace_s for queue in plan.queues)
+        self.tick_s = min(TICK_MAX_S, grace_s / 4, (self.settings.lease_s - self.settings.fence_after_s))
 
     def run(self) -> int:
-        """Until asked to stop; returns the exit code."""
+        """Until asked to stop; returns the exit code. Raises what the registration raised."""
+        worker_log.set_up()
         signal.set_wakeup_fd(self.alarm_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_stop)
+        self.scratch.open()
         self.upkeep.start()
         log.info("worker %s serves %s", self.plan.worker, ", ".join(self.plan.queues))
-        while self.stop_at_ns is None or self.active:
+        while (self.stop_at_ns is None or self.active) and not self.upkeep.enrolment.refusal:
             now_ns = linux.boottime_ns()
             pause_s = self._judge(now_ns)  # before anything that could block: we may just have been thawed
             self._replace(now_ns)
             self._heed_stop(now_ns)
-            self._sleep(pause_s)
+            self._sleep(pause_s if self.upkeep.enrolment.done else min(pause_s, START_TICK_S))
+        self._end_spares()
         self.upkeep.stop(FAREWELL_S)
         self.upkeep.join(FAREWELL_S + 2 * self.settings.io_timeout_s)
+        self.scratch.close(FAREWELL_S)
+        if self.upkeep.enrolment.refusal:
+            raise self.upkeep.enrolment.refusal
         log.info("worker %s has stopped", self.plan.worker)
         return 0
 
@@ -84,6 +99,8 @@ class Supervisor:
                 self._kill(slot, record, slot_process.TIMED_OUT)
             elif now_ns >= fence_ns:
                 self._kill(slot, record, slot_process.FENCED)
+            elif (slot.incarnation, record.seq) in self.upkeep.cancelled:
+                self._kill(slot, record, slot_process.CANCELLED)
             else:
                 next_ns = min(next_ns, record.hard_ns, fence_ns)
         return max(0.0, (next_ns - linux.boottime_ns()) / 1e9)
@@ -95,7 +112,7 @@ class Supervisor:
 
     def _kill(self, slot: SlotProcess, record: Record, cause: str) -> None:
         if slot.kill_if_running(record.seq, cause):
-            log.warning("slot %s killed with job %s: %s", slot.incarnation, record.job, cause)
+            log.warning("slot %s was killed with job %s: %s", slot.incarnation, record.job, cause)
 
     def held(self) -> list[Held]:
         """What is to be renewed now; called from the other thread."""
@@ -109,7 +126,7 @@ class Supervisor:
     def _sleep(self, pause_s: float) -> None:
         poller = select.poll()
         poller.register(self.alarm_read, select.POLLIN)
-        slots = {slot.pidfd: slot for slot in (*self.active, *((self.spare,) if self.spare else ()))}
+        slots = {slot.pidfd: slot for slot in (*self.active, *self.spares)}
         for pidfd in slots:
             poller.register(pidfd, select.POLLIN)
         for fd, _ in poller.poll(pause_s * 1000 + 0.5):
@@ -121,14 +138,14 @@ class Supervisor:
     def _bury(self, slot: SlotProcess) -> None:
         """Its process is gone: say what that means for the job it held."""
         status, record = slot.reap()
-        if slot is self.spare:
-            self.spare = None
+        self.scratch.discard(slot.incarnation)
+        self.spares = [each for each in self.spares if each is not slot]
         self.active = tuple(each for each in self.active if each is not slot)
         self._pace(slot, record)
-        if record is not None and record.phase is Phase.RUNNING:
-            self._report_run(slot, record, status)
-        elif record is None or record.phase is not Phase.STARTING:
-            self._report_dead(slot, "", 1, "", "")
+        self.ends.tell(slot, status, record)
+        if status == SUPERSEDED_EXIT and not self.superseded:
+            self._supersede("a slot was told so")
+            self.upkeep.look()
 
     def _pace(self, slot: SlotProcess, record: Record | None) -> None:
         """A slot that dies before it is ready would be spawned in a hot loop."""
@@ -139,57 +156,59 @@ class Supervisor:
         else:
             self.respawn_pause_s = RESPAWN_FIRST_S
 
-    def _report_run(self, slot: SlotProcess, record: Record, status: int) -> None:
-        held = (record.queue, record.job, f"{slot.incarnation}.{record.seq}")
-        overdue = status == -signal.SIGKILL and linux.boottime_ns() >= record.hard_ns
-        if slot.cause == slot_process.TIMED_OUT or (not slot.cause and overdue):
-            trace = encode_trace(f"killed: the job passed its timeout and {self.settings.grace_s:g} s of grace")
-            name = self.plan.worker
-            bounds = (record.attempts_max, record.delay_us)
-            self.upkeep.report(self.scripts.call("fail", *held, "timeout", *bounds, iso(), name, trace, "timeout", ""))
-        elif slot.cause == slot_process.ABORTED:
-            self.upkeep.report(self.scripts.call("abort", *held))
-        if slot.cause == slot_process.FENCED:
-            self._report_dead(slot, STALLS, self.settings.max_stalls, STALLED, "the lease could not be renewed")
-        elif slot.cause or overdue:
-            self._report_dead(slot, "", 1, "", "")
-        else:
-            log.warning("slot %s died (%d) in job %s", slot.incarnation, status, record.job)
-            self._report_dead(slot, CRASHES, self.settings.max_crashes, CRASHED, _says(status))
-
-    def _report_dead(self, slot: SlotProcess, counter: str, bound: int, reason: str, text: str) -> None:
-        trace = encode_trace(text) if text else ""
-        arguments = (slot.incarnation, counter, bound, reason, iso(), self.plan.worker, trace, "")
-        self.upkeep.report(self.scripts.call("slot_dead", *arguments))
-
     def _replace(self, now_ns: int) -> None:
         """The spare takes a dead slot's place at once, then a new spare is spawned."""
         if self.stop_at_ns is not None or now_ns < self.respawn_at_ns:
             return
-        while len(self.active) < self.settings.slots:
-            slot = self.spare or self._spawn()
-            self.spare = None
-            slot.go()
+        taken = {slot.seat for slot in self.active}
+        free = [seat for seat in range(len(self.seats)) if seat not in taken]
+        while len(self.spares) < len(free):
+            self.spares.append(self._spawn())
+        if not self._enrolled():
+            return
+        for seat in free:
+            slot = self.spares.pop(0)
+            slot.go(seat, self.seats[seat])
             self.active = (*self.active, slot)
-        if self.spare is None:
-            self.spare = self._spawn()
+        if not self.spares:
+            self.spares.append(self._spawn())
+
+    def _enrolled(self) -> bool:
+        """Whether slots may claim; once all can, the configuration is registered."""
+        enrolment = self.upkeep.enrolment
+        if not enrolment.done and not self.asked_to_enrol and all(slot.is_ready for slot in self.spares):
+            self.asked_to_enrol = True
+            self.upkeep.enrol()
+        return enrolment.done and enrolment.refusal is None
 
     def _spawn(self) -> SlotProcess:
         self.count += 1
-        return SlotProcess(self.plan, f"{self.token}-{self.count}")
+        incarnation = f"{self.token}-{self.count}"
+        return SlotProcess(Briefing(incarnation, self.scratch.folder(incarnation), self.plan))
+
+    def _end_spares(self) -> None:
+        for slot in self.spares:
+            slot.kill(slot_process.ABORTED)
+            slot.reap()
+        self.spares = []
+
+    def _supersede(self, why: str) -> None:
+        """Another configuration has taken our place: running jobs end, and no more are begun."""
+        if why != self.superseded:
+            self.superseded = why
+            log.warning("worker %s is superseded: %s", self.plan.worker, why)
 
     def _heed_stop(self, now_ns: int) -> None:
-        if not self.signals:
+        if by := self.upkeep.enrolment.superseded:
+            self._supersede(by)
+        if not self.signals and not self.superseded:
             return
         if self.stop_at_ns is None:
             log.info("worker %s stops: running jobs have %g s", self.plan.worker, self.settings.drain_s)
             self.stop_at_ns = now_ns + int(self.settings.drain_s * 1e9)
             for slot in self.active:
                 slot.ask_to_stop()
-            if self.spare:
-                self.spare.kill(slot_process.ABORTED)
-                self.spare.reap()
-                self.spare = None
+            self._end_spares()
         if now_ns >= self.stop_at_ns or self.signals > 1:
             for slot in self.active:
                 if not slot.cause:
@@ -202,12 +221,6 @@ class Supervisor:
         """Wake the main thread; called from the other."""
         with contextlib.suppress(BlockingIOError):  # it is ringing already
             os.write(self.alarm_write, b"!")
-
-
-def _says(status: int) -> str:
-    if status < 0:
-        return f"the slot's process died of {signal.Signals(-status).name} in the job's body"
-    return f"the slot's process left with status {status} in the job's body"
 
 
 def worker_name() -> str:

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from . import linux
 from .chores import Asked, Chores
+from .enrolment import Enrolment, Registering
 from .link import Link, LinkDown, Retrier
 from .mirror import farewell_commands
 from .plan import Plan
@@ -47,16 +48,20 @@ class Watched(Protocol):
         """What is to be renewed now."""
 
     def ring(self) -> None:
-        """Something was lost: look."""
+        """Something has changed: look."""
 
 
 class Upkeep(threading.Thread):
-    """``report`` and ``stop`` are for the main thread, which also reads ``renewed`` and ``lost``."""
+    """``report``, ``enrol`` and ``stop`` are for the main thread, which also reads what stands below."""
 
-    def __init__(self, plan: Plan, scripts: Scripts, watched: Watched, rng: Random) -> None:
+    def __init__(
+        self, plan: Plan, scripts: Scripts, watched: Watched, rng: Random, registration: Registering | None
+    ) -> None:
         super().__init__(name="upkeep", daemon=True)
+        self.enrolment = Enrolment(plan, registration, watched.ring)
         self.renewed: dict[str, tuple[int, int]] = {}  # incarnation -> (seq, when the acknowledged heartbeat was sent)
         self.lost: frozenset[tuple[str, int]] = frozenset()
+        self.cancelled: frozenset[tuple[str, int]] = frozenset()  # their cancellation was asked for
         self._plan, self._scripts, self._watched, self._rng = plan, scripts, watched, rng
         timeout_s = plan.settings.io_timeout_s
         self._link = Link(plan.url, f"stormq:{plan.worker}:supervisor:{os.getpid()}", scripts, timeout_s)
@@ -72,6 +77,16 @@ class Upkeep(threading.Thread):
         self._reports.append(command)
         self._wake.set()
 
+    def enrol(self) -> None:
+        """Register the configuration: the slots are ready."""
+        self.enrolment.begin()
+        self._wake.set()
+
+    def look(self) -> None:
+        """See now by what the configuration was superseded."""
+        self.enrolment.look()
+        self._wake.set()
+
     def stop(self, within_s: float) -> None:
         """Deliver what is left, for at most ``within_s``, then end."""
         self._stop_at_s = time.monotonic() + within_s
@@ -81,7 +96,7 @@ class Upkeep(threading.Thread):
         """Until ``stop``; no failure of Redis ends it."""
         while self._stop_at_s is None:
             if self._carry_out(self._due()):
-                self._wake.wait(max(0.0, min(self._heartbeat_at_s, self._chores.next_s()) - time.monotonic()))
+                self._wake.wait(max(0.0, self._next_s() - time.monotonic()))
                 self._wake.clear()
             else:
                 time.sleep(self._retrier.pause_s())
@@ -99,7 +114,10 @@ class Upkeep(threading.Thread):
                 asked.append(self._heartbeat(held))
             else:
                 self._heartbeat_at_s = now_s + self._plan.settings.heartbeat_s / 4
-        return asked + self._deliveries() + self._chores.due(now_s)
+        return asked + self._deliveries() + self.enrolment.due(now_s) + self._chores.due(now_s)
+
+    def _next_s(self) -> float:
+        return min(self._heartbeat_at_s, self._chores.next_s(), self.enrolment.next_s())
 
     def _farewell(self) -> list[Asked]:
         commands = farewell_commands(self._plan.worker, self._plan.queues)
@@ -116,7 +134,6 @@ class Upkeep(threading.Thread):
             replies = self._link.exchange([each.command for each in asked]) if asked else []
         except LinkDown as down:
             self._failed("does not answer", down)
-            self._chores.spare_holders(self._plan.settings.heartbeat_s)
             return False
         for each, reply in zip(asked, replies, strict=True):
             if not isinstance(reply, ReplyError):
@@ -144,6 +161,7 @@ class Upkeep(threading.Thread):
         lost = {int(index) - 1 for index in reply[1]}
         self.renewed = {each.incarnation: (each.seq, sent_ns) for i, each in enumerate(held) if i not in lost}
         self.lost = frozenset((each.incarnation, each.seq) for i, each in enumerate(held) if i in lost)
+        self.cancelled = frozenset((held[int(index) - 1].incarnation, held[int(index) - 1].seq) for index in reply[2])
         self._heartbeat_at_s = time.monotonic() + self._plan.settings.heartbeat_s * self._rng.uniform(0.85, 1.0)
-        if lost:
+        if lost or self.cancelled:
             self._watched.ring()

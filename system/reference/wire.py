@@ -1,22 +1,33 @@
-"""A plan as JSON, for the pipe between a supervisor and its slots: an argument would show a URL's password."""
+"""What a slot is told, by a pipe, since an argument would show a URL's password; and what its exit code tells."""
 
-import json
-from dataclasses import asdict
-from typing import Any
+import base64
+import pickle
+from dataclasses import dataclass
+from typing import Final
 
-from .backoff import Backoff
 from .plan import Plan
-from .settings import Settings
+
+CLOSED_EXIT: Final = 3  # its incarnation is closed
+SUPERSEDED_EXIT: Final = 4  # its queues are configured in another version
 
 
-def plan_to_json(incarnation: str, plan: Plan) -> str:
-    """One line, as ``plan_from_json`` reads it."""
-    return json.dumps({"incarnation": incarnation, **asdict(plan)})
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """``incarnation``: the slot's name, never given again. ``folder``: for its runs' temporary directories, or ''."""
+
+    incarnation: str
+    folder: str
+    plan: Plan
 
 
-def plan_from_json(text: str) -> tuple[str, Plan]:
-    """The inverse: incarnation and plan. Raises ``SettingsError``, ``TypeError`` or ``ValueError``."""
-    data: dict[str, Any] = json.loads(text)
-    values = data.pop("settings")
-    settings = Settings(backoff=Backoff(**values.pop("backoff")), preload=tuple(values.pop("preload")), **values)
-    return data.pop("incarnation"), Plan(settings=settings, queues=tuple(data.pop("queues")), **data)
+def to_line(briefing: Briefing) -> str:
+    """One line, as ``from_line`` reads it."""
+    return base64.b64encode(pickle.dumps(briefing, pickle.HIGHEST_PROTOCOL)).decode()
+
+
+def from_line(text: str) -> Briefing:
+    """The inverse. Only for a parent's own words: it unpickles."""
+    briefing = pickle.loads(base64.b64decode(text))  # noqa: S301  # from the process that spawned this one
+    if not isinstance(briefing, Briefing):
+        raise TypeError(f"a briefing was expected, not {type(briefing).__name__}")
+    return briefing

@@ -8,7 +8,7 @@ import pytest
 from system.reference import Backoff, Settings, SettingsError
 from system.reference.options import add_settings, read_settings
 from system.reference.plan import Plan
-from system.reference.wire import plan_from_json, plan_to_json
+from system.reference.wire import Briefing, from_line, to_line
 
 pytestmark = pytest.mark.unit
 
@@ -74,4 +74,5 @@ def test_file_that_is_no_toml_or_is_not_there(tmp_path: Path) -> None:
 def test_plan_survives_the_pipe() -> None:
     settings = Settings(slots=3, preload=("json",), backoff=Backoff("fixed", 0.5, 2.0, "equal"), margin_s=2.0)
     plan = Plan("redis://:secret@example/3", "w", ("high", "low"), "/lua", settings)
-    assert plan_from_json(plan_to_json("i-1", plan)) == ("i-1", plan)
+    briefing = Briefing("i-1", "/somewhere", plan)
+    assert from_line(to_line(briefing)) == briefing

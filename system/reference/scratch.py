@@ -1,0 +1,158 @@
+"""Temporary directories: each run has its own, which is gone after it, also if the run, or the worker, was killed.
+
+A worker's folder is locked as long as it lives; a folder that nobody locks is a dead worker's, and whoever starts next
+on this machine removes it.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import re
+import secrets
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+PREFIX: Final = "stormq-worker-"
+UNFINISHED: Final = ".stormq-new-"
+_OURS: Final = re.compile(rf"{PREFIX}[0-9a-f]{{16}}")
+log: Final = logging.getLogger("stormq.scratch")
+
+
+class Scratch:
+    """The supervisor's side. Removing may take long, so threads of its own do it."""
+
+    def __init__(self) -> None:
+        self._root: Path | None = None
+        self._lock = -1
+        self._removals: list[threading.Thread] = []
+
+    def open(self) -> None:
+        """Make the worker's folder, and remove those of dead workers."""
+        try:
+            self._open()
+        except OSError as error:  # bodies that need no such directory can run all the same
+            log.warning("no folder for temporary directories, so runs have none of their own: %s", error)
+
+    def folder(self, incarnation: str) -> str:
+        """A slot's folder; '' if there can be none."""
+        if self._root is None:
+            return ""
+        path = self._root / incarnation
+        try:
+            path.mkdir(mode=0o700, parents=True)
+        except OSError as error:
+            log.warning("no folder for the temporary directories of slot %s: %s", incarnation, error)
+            return ""
+        return str(path)
+
+    def discard(self, incarnation: str) -> None:
+        """A slot has ended: what its runs have left goes."""
+        if self._root is not None:
+            self._remove(self._root / incarnation)
+
+    def close(self, within_s: float) -> None:
+        """The worker ends. What can't be removed in time is left to the next one."""
+        if self._root is None:
+            return
+        self._remove(self._root)
+        for thread in self._removals:
+            thread.join(within_s)
+        os.close(self._lock)
+
+    def _open(self) -> None:
+        import tempfile  # 10 ms that a slot need not pay
+
+        home = Path(tempfile.gettempdir())
+        made = home / f"{UNFINISHED}{secrets.token_hex(8)}"
+        made.mkdir(mode=0o700)
+        self._lock = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._root = made.rename(home / f"{PREFIX}{secrets.token_hex(8)}")  # locked by the time others look at it
+        stale = threading.Thread(target=_remove_stale, args=(home,), daemon=True)
+        stale.start()
+
+    def _remove(self, path: Path) -> None:
+        thread = threading.Thread(target=remove_tree, args=(str(path),), daemon=True)
+        thread.start()
+        self._removals = [*(each for each in self._removals if each.is_alive()), thread]
+
+
+def _remove_stale(home: Path) -> None:
+    for path in home.glob(f"{PREFIX}*"):
+        if not _OURS.fullmatch(path.name):
+            continue
+        with contextlib.suppress(OSError):
+            fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                if os.fstat(fd).st_uid == os.geteuid():
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    remove_tree(str(path))
+            finally:
+                os.close(fd)
+
+
+def remove_tree(path: str) -> None:
+    """Remove a folder; one that can't be entered is made so first. What resists all that stays."""
+    shutil.rmtree(path, ignore_errors=True)
+    if not Path(path).exists():
+        return
+    for folder, _, _ in os.walk(path):
+        with contextlib.suppress(OSError):
+            Path(folder).chmod(0o700)
+            for each in os.scandir(folder):
+                if each.is_dir(follow_symlinks=False):
+                    Path(each.path).chmod(0o700)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+class Runs:
+    """The slot's side: the directory of one run at a time, below the slot's folder ('': none)."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._before = os.environ.get("TMPDIR")
+        self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    @contextlib.contextmanager
+    def own_directory(self, number: int) -> Iterator[None]:
+        """What the body and its children take for the temporary directory; removed with all that is in it."""
+        path = f"{self._folder}/{number}"
+        if not self._folder or not _made(path):
+            yield
+            return
+        os.environ["TMPDIR"] = path
+        _tell_tempfile(path)
+        try:
+            yield
+        finally:
+            os.fchdir(self._home)  # the body may stand in what goes now
+            if self._before is None:
+                os.environ.pop("TMPDIR", None)
+            else:
+                os.environ["TMPDIR"] = self._before
+            _tell_tempfile(None)
+            try:
+                os.rmdir(path)  # noqa: PTH106  # the usual case, and a hot path
+            except OSError:
+                remove_tree(path)
+
+
+def _made(path: str) -> bool:
+    try:
+        os.makedirs(path, 0o700)  # noqa: PTH103  # a hot path
+    except OSError as error:
+        log.warning("no temporary directory for this run: %s", error)
+        return False
+    return True
+
+
+def _tell_tempfile(path: str | None) -> None:
+    """It remembers the directory that it found first; where it is not imported yet, TMPDIR tells it."""
+    module = sys.modules.get("tempfile")
+    if module is not None:
+        module.tempdir = path  # type: ignore[attr-defined]

@@ -8,13 +8,15 @@ from chaos.environment import Environment
 from loadtests.producer_client import ProducerClient, ProducerError
 
 INTERVAL_S: Final = 0.5
+CLOSE_S: Final = 0.05  # where a limit of leases is to be watched
 
 
 class Counting:
     """Writes ``count`` events; ``outstanding`` is what the last answer still held as undone."""
 
-    def __init__(self, env: Environment, client: ProducerClient) -> None:
-        """Counts through the producer's direct link."""
+    def __init__(self, env: Environment, client: ProducerClient, every_s: float = INTERVAL_S) -> None:
+        """Counts through the producer's direct link, ``every_s`` seconds."""
+        self.every_s = every_s
         self._env, self._client = env, client
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="counting", daemon=True)
@@ -33,7 +35,7 @@ class Counting:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._stop.wait(INTERVAL_S) and not self._client.closed:
+        while not self._stop.wait(self.every_s) and not self._client.closed:
             try:
                 counts = self._client.counts()
             except ProducerError:

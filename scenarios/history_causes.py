@@ -213,6 +213,15 @@ class Causes:
         window = self.grant_lo(a), b.start
         return any(overlap_ns(cut, window) >= self._lease_ends_after for cut in self.cuts(a.worker, a.life))
 
+    def surely_leased_until(self, run: Run) -> int:
+        """Until when no cut of its worker can have ended its lease (its body may end before)."""
+        granted = self.grant_lo(run)
+        for lo, hi in self.cuts(run.worker, run.life):  # in order: the first that is long enough is the earliest
+            since = max(lo, granted)
+            if hi - since >= self._lease_ends_after:
+                return since + self._lease_ends_after
+        return FOREVER
+
     def _reply_lost(self, a: Run, b: Run, job: Job) -> bool:
         window = self.grant_lo(a), min(self.report_hi(a), b.start)
         for span in self.history.faults:
@@ -257,6 +266,13 @@ class Causes:
             return False
         by_us = any(t <= run.end_hi for t in self._kills.get((run.worker, run.pid), ()))
         return not by_us and not self.cut_in(run, self.grant_lo(run), until)
+
+    def stalled_surely(self, run: Run, job: Job) -> bool:
+        """Its spec took its whole worker with it: all that the queue sees of that is a lease that ends."""
+        if run.outcome != "exit" or job.spec.kind != "kill_worker" or self.history.canary.losses:
+            return False
+        life = self.life(run.worker, run.life)
+        return bool(life and life.exit_hi < FOREVER and min(life.killed, life.told_to_stop) > life.exit_hi)
 
     def attempts_surely(self, job: Job) -> int:
         """Attempts that the queue must have counted."""

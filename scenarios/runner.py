@@ -28,7 +28,7 @@ from chaos.schedule import FaultResult, ScheduleDriver
 from loadtests.generator import Generator
 from loadtests.producer_client import ProducerClient, ProducerError
 from reports.run_record import Server
-from scenarios.counting import Counting
+from scenarios.counting import CLOSE_S, INTERVAL_S, Counting
 from scenarios.fit import Fitted
 from scenarios.history import History, read_history
 from scenarios.progress import Progress, Tick
@@ -176,7 +176,7 @@ class ScenarioRunner:
             for name in names:
                 env.start_worker(name, [*self.program.argv, "worker"], self._variables(env, name))
             self._warm_up(env, client, names)
-            with Counting(env, client) as counting:
+            with Counting(env, client, self._count_every_s) as counting:
                 faults = self._under_load(env, client)
                 self._rest(env, counting)
             self._states(env, client)
@@ -192,6 +192,10 @@ class ScenarioRunner:
                 )
         return faults
 
+    @property
+    def _count_every_s(self) -> float:
+        return INTERVAL_S if self.scenario.policy.concurrency is None else CLOSE_S
+
     # ---- beginning
 
     def _variables(self, env: NativeEnvironment, name: str) -> dict[str, str]:
@@ -199,6 +203,7 @@ class ScenarioRunner:
             redis_url=env.links[name].url,
             direct_url=env.store.url,
             worker=name,
+            queues=tuple(self.scenario.queues),
             slots=self.fitted.slots,
             policy=self.scenario.policy,
         )
@@ -230,7 +235,7 @@ class ScenarioRunner:
                 )
             for _ in range(self.fitted.slots * len(names)):
                 number += 1
-                client.enqueue(f"warm-{number}", "default", spec, time.monotonic_ns())
+                client.enqueue(f"warm-{number}", self.scenario.queues[0], spec, time.monotonic_ns())
             self._look(env, left_s=self.scenario.load.for_s + self.scenario.rest_s)
             time.sleep(WARM_UP_S)
         end_s += READY_S

@@ -22,6 +22,7 @@ class Workers:
 class Scenario:
     """``claim`` is what must hold, ``stands_for`` where in life it came from.
 
+    ``queues``: those that its workers serve, in this order; the load names the queue of each job.
     ``faults``: each with its trigger, ``kill("slot").at(s=2.5)`` or ``kill("tree").on(started=0.75)``. ``reach``:
     situations that must have occurred for the verdict to mean anything. ``objectives``: tighter than the policy's.
     ``needs``: abilities of the target without which the whole scenario is not applicable; ``job_needs``: the ability
@@ -35,6 +36,7 @@ class Scenario:
     load: Arrivals[JobSpec]
     workers: Workers = field(default_factory=Workers)
     policy: Policy = field(default_factory=Policy)
+    queues: Sequence[str] = ("default",)
     faults: Sequence[Planned] = ()
     reach: Sequence[str] = ()
     objectives: Sequence[str] = ()

@@ -132,6 +132,11 @@ def _zombies(seen: _Seen) -> int:
     )
 
 
+def _most_leases(seen: _Seen) -> int:
+    """Leases of one queue at once, at most, as its keys were read while the scenario ran."""
+    return int(seen.history.counts["running"].max() or 0)  # type: ignore[arg-type]  # a count
+
+
 def _repeats_by(cause: Cause) -> Callable[[_Seen], int]:
     def count(seen: _Seen) -> int:
         causes = seen.history.causes(seen.promise, seen.scenario.policy)
@@ -212,6 +217,7 @@ PLAIN: Final[Mapping[str, Callable[[_Seen], int]]] = {
     "soft timeouts": _soft_timeouts,
     "hard kills by timeout": _hard_kills,
     "crashes": _crashes,
+    "most leases at once": _most_leases,
     "zombies reported late": _zombies,
     "repeats explained by a kill": _repeats_by(Cause.KILLED),
     "repeats explained by an ended lease": _repeats_by(Cause.LEASE_ENDED),

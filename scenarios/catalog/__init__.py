@@ -2,14 +2,26 @@
 
 from typing import Final
 
+from scenarios.catalog.concurrency_limit import CONCURRENCY_LIMIT
 from scenarios.catalog.latency import LATENCY
 from scenarios.catalog.poison import POISON
 from scenarios.catalog.redis_disconnects import REDIS_DISCONNECTS
 from scenarios.catalog.redis_restart import REDIS_RESTART
 from scenarios.catalog.steady import STEADY
+from scenarios.catalog.worker_poison import WORKER_POISON
 from scenarios.catalog.workers_killed import WORKERS_KILLED
 from scenarios.scenario import Scenario
 
 CATALOG: Final[dict[str, Scenario]] = {
-    each.name: each for each in (STEADY, REDIS_DISCONNECTS, REDIS_RESTART, LATENCY, WORKERS_KILLED, POISON)
+    each.name: each
+    for each in (
+        STEADY,
+        REDIS_DISCONNECTS,
+        REDIS_RESTART,
+        LATENCY,
+        WORKERS_KILLED,
+        POISON,
+        CONCURRENCY_LIMIT,
+        WORKER_POISON,
+    )
 }

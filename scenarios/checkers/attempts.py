@@ -28,7 +28,7 @@ def attempts(history: "History", promise: Promise, scenario: "Scenario") -> Judg
     jobs = history.jobs
     exhausted = (pl.col("state") == "dead") & pl.col("reason").is_in(["exhausted", "timeout"])
     looked_at = (pl.col("n_failed") > 0) | (pl.col("n_runs") > 1) | exhausted.fill_null(value=False)
-    bound = most if promise.max_crashes is None else min(most, promise.max_crashes)
+    bound = min(most, *(each for each in (promise.max_crashes, promise.max_stalls, most) if each is not None))
     suspicious = (pl.col("n_runs") > bound) | exhausted.fill_null(value=False)
     tally = Gathered(examined=jobs.filter(looked_at).height)
     causes = history.causes(promise, scenario.policy)
@@ -57,6 +57,7 @@ def attempts(history: "History", promise: Promise, scenario: "Scenario") -> Judg
 def _too_many(job: Job, causes: "Causes", most: int) -> tuple[str, str, tuple[str, ...]] | None:
     if not job.runs:
         return None
+    crashes, stalls = causes.promise.max_crashes, causes.promise.max_stalls
     failures = sum(causes.failed_surely(run, job) for run in job.runs)
     other = sum(bool(causes.repeat(a, b, job) - {Cause.FAILED}) for a, b in job.pairs)
     if failures > most:
@@ -65,9 +66,17 @@ def _too_many(job: Job, causes: "Causes", most: int) -> tuple[str, str, tuple[st
         repeats = len(job.runs) - 1
         why = f"No other cause: {other} of its {repeats} repeats follow a kill, cut, stop, store loss or request."
         return "too many attempts", f"ran {len(job.runs)} times, where {most} attempts are allowed", (why,)
-    crashes, bound = sum(causes.crashed_surely(run, job) for run in job.runs), causes.promise.max_crashes
-    if bound is not None and crashes > bound + 1:  # whether the last one counts is read differently
-        return "too many crashes", f"ended its process {crashes} times, where {bound} are allowed", ()
+    for anomaly, did, times, bound in (
+        ("too many crashes", "ended its process", sum(causes.crashed_surely(run, job) for run in job.runs), crashes),
+        (
+            "too many stalls",
+            "took its whole worker with it",
+            sum(causes.stalled_surely(run, job) for run in job.runs),
+            stalls,
+        ),
+    ):
+        if bound is not None and times > bound + 1:  # whether the last one counts is read differently
+            return anomaly, f"{did} {times} times, where {bound} are allowed", ()
     counted = max(run.attempt for run in job.runs)
     if counted > most:
         return (

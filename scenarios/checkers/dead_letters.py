@@ -56,6 +56,9 @@ def _must(job: Job, causes: "Causes") -> str:
     crashes, bound = sum(causes.crashed_surely(run, job) for run in job.runs), causes.promise.max_crashes
     if bound is not None and crashes > bound:
         return f"it ended its process {crashes} times, where {bound} are allowed"
+    stalls, bound = sum(causes.stalled_surely(run, job) for run in job.runs), causes.promise.max_stalls
+    if bound is not None and stalls > bound:
+        return f"it took its whole worker with it {stalls} times, where {bound} are allowed"
     return ""
 
 

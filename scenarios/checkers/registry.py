@@ -9,11 +9,13 @@ from stormproof_target import Promise
 from scenarios.checkers import Checker
 from scenarios.checkers.attempts import attempts
 from scenarios.checkers.backoff import backoff
+from scenarios.checkers.concurrency import concurrency
 from scenarios.checkers.dead_letters import dead_letters
 from scenarios.checkers.duplicates import duplicates
 from scenarios.checkers.lost import lost
 from scenarios.checkers.overlap import overlap
 from scenarios.checkers.phantom import phantom
+from scenarios.checkers.rate import rate
 from scenarios.checkers.states import states
 from scenarios.checkers.timeouts import timeouts
 from scenarios.checkers.unknown import unknown
@@ -38,6 +40,14 @@ def _jobs_fail(scenario: "Scenario") -> bool:
 
 def _jobs_are_retried(scenario: "Scenario") -> bool:
     return scenario.policy.max_attempts > 1 and any(spec.kind == "fail" for spec in scenario.load.jobs)
+
+
+def _concurrency_is_limited(scenario: "Scenario") -> bool:
+    return scenario.policy.concurrency is not None
+
+
+def _rate_is_limited(scenario: "Scenario") -> bool:
+    return scenario.policy.rate_n is not None
 
 
 def _jobs_end_dead(scenario: "Scenario") -> bool:
@@ -76,6 +86,14 @@ CHECKERS: Final[Mapping[str, Registered]] = {
     "backoff": Registered(
         backoff, "delays between attempts, and their spread", _jobs_are_retried, "backoff", ("backoff",)
     ),
+    "concurrency": Registered(
+        concurrency,
+        "bodies and leases of a queue at once",
+        _concurrency_is_limited,
+        "concurrency",
+        ("concurrency",),
+    ),
+    "rate": Registered(rate, "jobs granted within a queue's window", _rate_is_limited, "rate", ("rate",)),
     "phantom": Registered(phantom, "runs of what nobody enqueued, or of other arguments", _always, "delivery"),
     "states": Registered(states, "what the keys say of a job, against its runs", _always, "states"),
     "unknown": Registered(unknown, "enqueues of unknown outcome in calm time", _never, "delivery"),

@@ -121,7 +121,7 @@ def _excuse(run: Run, job: Job, causes: "Causes") -> str:
         return "its spec"
     if len([death for death in causes.deaths(run) if death.lo <= run.end_hi]) > 1:
         return "killed"
-    if life and min(life.killed, life.exit_hi, life.told_to_stop) <= run.end_hi:
+    if life and min(life.killed, life.exit_lo, life.told_to_stop) <= run.end_hi:  # who of the two was first, who knows
         return "its supervisor was killed, ended, or told to stop"
     if causes.cut_in(run, causes.grant_lo(run), run.end_hi):
         return "it may have fenced itself"

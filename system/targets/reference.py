@@ -41,8 +41,14 @@ class ReferenceTarget(Target):
     def promise(self) -> Promise:
         """The seven promises of PROMISES.md, under the policy that was asked for."""
         policy, settings = self.setup.policy, self._settings
-        numbered = {1: ("delivery",), 2: ("repeats",), 3: ("overlap", "fenced"), 4: ("prefetch",), 5: ("slots",)}
-        numbered |= {6: ("lost_reply_repeats",)}
+        numbered = {
+            1: ("delivery",),
+            2: ("repeats",),
+            3: ("overlap", "fenced"),
+            4: ("prefetch",),
+            5: ("slots", "concurrency"),
+        }
+        numbered |= {6: ("lost_reply_repeats",), 7: ("rate",)}
         listed = {
             "A job is one slot's": ("lease_s",),
             "A worker that can't renew": ("self_fencing",),
@@ -61,13 +67,16 @@ class ReferenceTarget(Target):
             start_gap_s=1.0,
             report_s=1.0,
             reconnect_s=2 * settings.io_timeout_s + 0.5,
-            sweep_s=policy.sweep_interval_s + policy.heartbeat_s + 0.5,  # after an outage holders may renew first
+            sweep_s=policy.lease_s + policy.sweep_interval_s + 0.5,  # after an outage holders may renew first
             slots=self.setup.slots,
-            recovery_s=policy.lease_s + policy.sweep_interval_s + policy.heartbeat_s + 1.5,
+            recovery_s=2 * policy.lease_s + policy.sweep_interval_s + policy.heartbeat_s + 1.5,
             fenced=True,
             self_fencing=True,
             max_crashes=policy.max_crashes,
             max_stalls=policy.max_stalls,
+            concurrency=policy.concurrency,
+            rate_n=policy.rate_n,
+            rate_window_s=policy.rate_window_s,
             keys=tuple(KeyPattern(f"{PREFIX}:{each}") for each in ("queues", "job:*", "queue:*", "results:*", "sp:*")),
             sources={clause: Source(_sentence(head), "system/reference/PROMISES.md") for clause, head in heads.items()},
         )
@@ -110,6 +119,20 @@ class ReferenceTarget(Target):
         flags = [part for name, value in options.items() for part in ("--" + name.replace("_", "-"), str(value))]
         command = [sys.executable, "-m", "system.reference.cli", "worker", *flags, *self.setup.queues]
         os.execv(sys.executable, command)  # noqa: S606  # no shell: an argument list of ours
+
+    def prepare(self) -> None:
+        """Register the policy's limits for each queue."""
+        from system.reference import load
+
+        policy, scripts, limits = self.setup.policy, load(self.overlay), list[str | int]()
+        if policy.concurrency is not None:
+            limits += ["concurrency", policy.concurrency]
+        if policy.rate_n is not None:
+            limits += ["rate_n", policy.rate_n, "rate_window_us", round(policy.rate_window_s * 1e6)]
+        for queue in self.setup.queues if limits else ():
+            named = ["rate_name", queue] if policy.rate_n is not None else []
+            told = (queue, 1, checksum(policy.to_json()), "the scenario's policy", 0, "stormproof", "", "")
+            self._direct.eval(scripts.texts["register"], 1, PREFIX, *told, *limits, *named)
 
     @cached_property
     def _queues(self) -> "dict[str, Queue]":

@@ -49,6 +49,8 @@ PROMISE: Final = Promise(
             "timeout",
             "states",
             "self_fencing",
+            "concurrency",
+            "rate",
         ),
         SOURCE,
     ),
@@ -191,6 +193,12 @@ def canary(n: int, at: float, *, acked: bool = True, missing: bool = False) -> L
 def op(name: str, job: str, at: float) -> Lines:
     """An operator's request."""
     return [_line("harness-1-a", at, "op", op=name, job=job, phase="invoked")]
+
+
+def count(running: int, at: float, queue: str = "default") -> Lines:
+    """The harness counts a queue's leases."""
+    told = {"queue": queue, "waiting": 0, "delayed": 0, "running": running, "dead": 0}
+    return [_line("harness-1-a", at, "count", **told)]
 
 
 def stall(worker: str, a: float, b: float, by: str = "steal") -> Lines:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from stormproof_target import ABILITIES, BackoffPolicy, Promise
-from stormproof_target.spec import exits, fails, hangs, segfaults, succeeds
+from stormproof_target.spec import exits, fails, hangs, kills_worker, segfaults, succeeds
 
 from scenarios.checkers import Judged
 from scenarios.checkers.registry import CHECKERS
@@ -18,6 +18,7 @@ from tests.scenarios.histories import (
     acked,
     answered,
     canary,
+    count,
     cut,
     exited,
     fault,
@@ -333,6 +334,35 @@ DEAD_LETTERS = [
             state("j", "dead", attempts=7)),
 ]  # fmt: skip
 
+TAKES_ITS_WORKER = kills_worker()
+
+
+def takes_its_worker(*times: float) -> tuple[Lines, ...]:
+    """The job runs at each of these times in the next life of w1, and ends worker and itself 0.1 s later."""
+    found = [acked("j", 0, spec=TAKES_ITS_WORKER)]
+    for life, at in enumerate(times, 1):
+        found += [spawned("w1", at - 1, life), run("j", at, life=life), *gone("w1", at + 0.1, life)]
+    return tuple(found)
+
+
+def gone(worker: str, at: float, life: int) -> list[Lines]:
+    return [exited(worker, at, life=life, slot=slot) for slot in (0, 1)]
+
+
+DEAD_LETTERS += [
+    legal("dead_letters", "took its worker with it three times, stalled", *takes_its_worker(2, 6, 10),
+          state("j", "dead", reason="stalled")),
+    legal("dead_letters", "took its worker with it twice, and waits", *takes_its_worker(2, 6), state("j", "waiting")),
+    illegal("dead_letters", "dead letter missing", "took its worker with it four times",
+            *takes_its_worker(2, 6, 10, 14), state("j", "waiting")),
+]  # fmt: skip
+ATTEMPTS += [
+    legal("attempts", "took its worker with it as often as it may", *takes_its_worker(2, 6, 10),
+          state("j", "dead", reason="stalled")),
+    illegal("attempts", "too many stalls", "takes one worker after another", *takes_its_worker(2, 6, 10, 14, 18),
+            state("j", "waiting")),
+]  # fmt: skip
+
 SOFT_ONLY = target(set(ABILITIES) - {"hard_timeout"})
 TIMEOUTS = [
     legal("timeouts", "ended at its timeout", acked("j", 0, spec=hangs()), run("j", 1, 2.05, "timeout")),
@@ -388,7 +418,75 @@ UNKNOWN = [
     illegal("unknown", "unknown in calm time", "never answered at all", invoked("j", 2), acked("k", 50)),
 ]
 
-CASES = [*LOST, *PHANTOM, *DUPLICATES, *OVERLAP, *ATTEMPTS, *BACKOFF, *DEAD_LETTERS, *TIMEOUTS, *STATES, *UNKNOWN]
+LIMITED: dict[str, Any] = {"promise": promised(concurrency=2), "scenario": with_policy(concurrency=2)}
+LEASE_ENDS_AFTER_S = 2 - 0.67 - 0.2  # a cut as long as this may end a lease
+
+
+def bodies(*spans: tuple[float, float], on: str = "w2", first: int = 0) -> tuple[Lines, ...]:
+    """Jobs that run in these intervals."""
+    numbered = list(enumerate(spans, first))
+    return tuple(
+        line for n, (a, b) in numbered for line in (acked(f"j{n}", 0), run(f"j{n}", a, b, on=on, slot=1 + n % 2))
+    )
+
+
+CUT_OFF = (*bodies((1, 8), (1, 8), on="w1"), cut("w1", 2, 6))
+CONCURRENCY = [
+    legal("concurrency", "two at once, and the third when one has ended", *bodies((1, 2), (1, 3), (2, 4)), **LIMITED),
+    legal("concurrency", "any number where nothing is limited", *bodies((1, 2), (1, 2), (1, 2))),
+    legal("concurrency", "a dead slot, seen 30 ms later", acked("j", 0), run("j", 1),
+          signal("w1", 1.5, "KILL"), exited("w1", 1.53, seen=1.5),
+          *bodies((1, 3), (1.51, 2.5)), **LIMITED),
+    legal("concurrency", "bodies outlive their leases in a cut", *CUT_OFF,
+          *bodies((2.01 + LEASE_ENDS_AFTER_S, 5), (4, 5), first=2), explained=2, **LIMITED),
+    legal("concurrency", "a zombie, whose job was granted again", acked("j", 0), run("j", 1, 9), frozen("w1", 1.5, 8.9),
+          run("j", 5, 6, on="w2"), *bodies((5.5, 6)), **LIMITED),
+    legal("concurrency", "as many leases as allowed", *bodies((1, 2)), count(2, 1.5), **LIMITED),
+    illegal("concurrency", "too many at once", "three, and nothing is broken", *bodies((1, 2), (1, 2), (1.5, 3)),
+            **LIMITED),
+    illegal("concurrency", "too many at once", "before a cut can have ended a lease", *CUT_OFF,
+            *bodies((1.99 + LEASE_ENDS_AFTER_S, 5), first=2), **LIMITED),
+    illegal("concurrency", "too many at once", "in a cut too short to end a lease",
+            *bodies((1, 8), (1, 8), on="w1"), cut("w1", 2, 2.4), *bodies((4, 5), first=2), **LIMITED),
+    illegal("concurrency", "too many leases", "by the word of its own keys", *bodies((1, 2)), count(3, 1.5), **LIMITED),
+]  # fmt: skip
+
+RATED: dict[str, Any] = {
+    "promise": promised(rate_n=2, rate_window_s=1.0), "scenario": with_policy(rate_n=2, rate_window_s=1.0),
+}  # fmt: skip
+
+
+def brief(*starts: float) -> tuple[Lines, ...]:
+    """Jobs that start at these times."""
+    return bodies(*((at, at + 0.01) for at in starts))
+
+
+RATE = [
+    legal("rate", "two at the end of a window, two a window later", *brief(0.97, 0.98, 2.0, 2.01), **RATED),
+    legal("rate", "the third one's grant may lie a window after the first", *brief(1, 1.1, 1.8), **RATED),
+    legal("rate", "any number where nothing is limited", *brief(1, 1.1, 1.2)),
+    legal("rate", "the way from grant to start may be as long as the window", *brief(1, 1.1, 1.2),
+          promise=promised(rate_n=2, rate_window_s=1.0, start_gap_s=0.3)),
+    legal("rate", "a cut kept grants waiting", cut("w2", 0.2, 1.05), *brief(1.1, 1.15, 1.2), explained=3, **RATED),
+    illegal("rate", "too many in a window", "two and two round a fixed window's edge", *brief(0.98, 0.99, 1.01, 1.02),
+            **RATED),
+    illegal("rate", "too many in a window", "just too early", *brief(1, 1.1, 1.79), **RATED),
+]  # fmt: skip
+
+CASES = [
+    *CONCURRENCY,
+    *RATE,
+    *LOST,
+    *PHANTOM,
+    *DUPLICATES,
+    *OVERLAP,
+    *ATTEMPTS,
+    *BACKOFF,
+    *DEAD_LETTERS,
+    *TIMEOUTS,
+    *STATES,
+    *UNKNOWN,
+]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from stormproof_target import ABILITIES, Counts, Description, Promise
 
 from chaos.errors import HarnessError
 from loadtests.producer_client import ProducerError
-from scenarios import counting, runner
+from scenarios import runner
 from scenarios.catalog import CATALOG
 from scenarios.counting import Counting
 from scenarios.fit import fit
@@ -51,8 +51,7 @@ def wait_for(condition: Callable[[], object]) -> None:
         time.sleep(0.005)
 
 
-def test_until_the_queue_was_counted_nobody_knows_that_nothing_is_outstanding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counting, "INTERVAL_S", 0.01)
+def test_until_the_queue_was_counted_nobody_knows_that_nothing_is_outstanding() -> None:
     answers = threading.Event()
 
     def counts() -> dict[str, Counts]:
@@ -62,7 +61,7 @@ def test_until_the_queue_was_counted_nobody_knows_that_nothing_is_outstanding(mo
 
     env: Any = SimpleNamespace(tell=lambda *_, **__: 0)
     client: Any = SimpleNamespace(closed=False, counts=counts)
-    with Counting(env, client) as counted:
+    with Counting(env, client, every_s=0.01) as counted:
         assert counted.outstanding > 0
         answers.set()
         wait_for(lambda: counted.outstanding == 0)

@@ -25,7 +25,11 @@ class BackoffPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Limits and times of the queue under test; durations in seconds."""
+    """Limits and times of the queue under test; durations in seconds.
+
+    ``concurrency``: leases that each queue may give at once, over all workers; ``rate_n``: grants of each queue in any
+    ``rate_window_s``. None: no limit.
+    """
 
     max_attempts: int = 3
     backoff: BackoffPolicy = field(default_factory=BackoffPolicy)
@@ -37,6 +41,9 @@ class Policy:
     max_crashes: int = 3
     max_stalls: int = 3
     result_ttl_s: float = 60.0
+    concurrency: int | None = None
+    rate_n: int | None = None
+    rate_window_s: float = 60.0
 
     def to_json(self) -> str:
         """As JSON, for ``Setup``."""

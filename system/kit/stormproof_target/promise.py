@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Delivery = Literal["at_least_once", "at_most_once"]
+LIMITS: Final = frozenset({"max_crashes", "max_stalls", "concurrency", "rate_n"})
+"""Clauses that may be None: no limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Promise:
     heal until the worker works again. sweep_s: at most from a lease's end until it is noticed. prefetch: jobs a slot
     may hold. slots: bodies a worker runs at once. recovery_s: at most until a killed worker's job is back.
     max_crashes, max_stalls: how often a job's slot may die or its lease end before it is a dead letter (None: any).
+    concurrency: leases that a queue gives at once, over all workers. rate_n: grants of a queue in any rate_window_s of
+    the server's time (None, both: no limit).
     """
 
     delivery: Delivery = "at_least_once"
@@ -53,6 +57,9 @@ class Promise:
     kill_costs_an_attempt: bool = False
     max_crashes: int | None = None
     max_stalls: int | None = None
+    concurrency: int | None = None
+    rate_n: int | None = None
+    rate_window_s: float = float("inf")
     keys: tuple[KeyPattern, ...] = ()
     sources: Mapping[str, Source] = field(default_factory=dict)
 
@@ -80,7 +87,7 @@ class Promise:
 
 def _plain(key: str, value: object) -> object:
     if value is None:
-        return None if key.startswith("max_") else float("inf")
+        return None if key in LIMITS else float("inf")
     wanted: tuple[type, ...] = (int, float) if key.endswith("_s") else (bool, int, str)
     if not isinstance(value, wanted):
         raise TypeError(f"{value!r} is not a number, a word or a truth value as this clause needs")

@@ -12,8 +12,9 @@ KINDS: Final = (
     "ignore_sigterm",  # ignores SIGTERM and swallows every exception for hang_s
     "exit",  # leaves the process with `status` on the first `times` runs it is told of, then succeeds; 0: always
     "segfault",  # dies of SIGSEGV, in the same way
+    "kill_worker",  # sends SIGKILL to its worker's first process and to itself, in the same way
 )
-FATAL: Final = frozenset({"exit", "segfault"})
+FATAL: Final = frozenset({"exit", "segfault", "kill_worker"})
 _MOST: Final = {"sleep_ms": 3_600_000, "times": 1000, "hang_s": 3600, "status": 255}
 
 
@@ -80,3 +81,8 @@ def exits(status: int = 1, times: int = 0) -> JobSpec:
 def segfaults(times: int = 0) -> JobSpec:
     """Dies of SIGSEGV in the middle of the run."""
     return JobSpec("segfault", times=times)
+
+
+def kills_worker(times: int = 0) -> JobSpec:
+    """Takes its whole worker with it in the middle of the run."""
+    return JobSpec("kill_worker", times=times)

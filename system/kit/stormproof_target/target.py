@@ -31,6 +31,9 @@ ABILITIES: Final = {
     "soft_timeout": "a body that runs too long in Python is ended",
     "hard_timeout": "a body that blocks in C or swallows exceptions is killed within the grace period",
     "crash_bound": "a job that kills its slot each time ends as a dead letter",
+    "stall_bound": "a job that takes its whole worker with it each time ends as a dead letter",
+    "concurrency": "a queue gives at most so many leases at once, over all workers",
+    "rate": "a queue gives at most so many leases in any window of time, over all workers",
     "slot_processes": "the process that runs the body is not the worker's first process",
     "self_fencing": "a worker that cannot renew its leases stops its bodies before they end",
 }
@@ -108,6 +111,9 @@ class Target:
         """Become the worker for ``self.setup``: run it here, or ``os.exec`` it."""
         raise NotImplementedError
 
+    def prepare(self) -> None:
+        """Set what the queue keeps on the server: limits, say. Called once, directly, before anything is enqueued."""
+
     def enqueue(self, job: str, queue: str, payload: str, delay_s: float) -> str:
         """Send the task ``stormproof_adapter.task(payload)``; returns the queue's receipt.
 
@@ -156,6 +162,7 @@ class Target:
         elif arguments.verb == "produce":
             from .producer import serve  # threads and sockets that other verbs do without
 
+            target.prepare()
             serve(target, arguments.socket)
         else:
             target.worker()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from stormproof_target import JobSpec, payload_for
 from stormproof_target.ledger import checksum
-from stormproof_target.spec import exits, fails, hangs, segfaults, succeeds
+from stormproof_target.spec import exits, fails, hangs, kills_worker, segfaults, succeeds
 
 KIT = Path(sys.modules["stormproof_target"].__file__ or "").parent.parent
 
@@ -60,6 +60,32 @@ def test_exit_and_segfault_leave_the_run_open(tmp_path: Path) -> None:
     assert (status, [event["e"] for event in events]) == (-signal.SIGSEGV, ["started"])
 
 
+WORKER = """
+import subprocess, sys
+subprocess.run([sys.executable, "-I", "-S", "-c", {script!r}])
+"""
+
+
+def test_a_job_that_kills_its_worker_kills_whoever_writes_its_ledger_and_nobody_above(tmp_path: Path) -> None:
+    script = f"""
+import sys
+sys.path.insert(0, {str(KIT)!r})
+from stormproof_target import run_body
+run_body({payload_for("j-1", kills_worker())!r}, attempt=1)
+"""
+    ledger = tmp_path / "ledger"
+    told = {"STORMPROOF_LEDGER": str(ledger)}
+    worker = [sys.executable, "-I", "-S", "-c", WORKER.format(script=script)]
+    spawner = f"""
+import subprocess
+print(subprocess.run({worker!r}, env={told!r}, timeout=30).returncode)
+"""
+    command = [sys.executable, "-I", "-S", "-c", spawner]
+    done = subprocess.run(command, env={}, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, str(-signal.SIGKILL))
+    assert [json.loads(line)["e"] for line in ledger.read_text().splitlines()] == ["open", "started"]
+
+
 def test_a_python_hang_yields_to_the_queues_timeout_and_is_told_as_one(tmp_path: Path) -> None:
     around = """
 import signal
@@ -97,7 +123,7 @@ run()
 
 
 def test_specs_travel_as_json_and_name_all_that_is_wrong() -> None:
-    for spec in (succeeds(3), fails(2), hangs(5, in_c=True), exits(4, times=1), segfaults()):
+    for spec in (succeeds(3), fails(2), hangs(5, in_c=True), exits(4, times=1), segfaults(), kills_worker()):
         assert JobSpec(**json.loads(spec.to_json())) == spec
     with pytest.raises(ValueError, match=r"kind 'x'.*sleep_ms -1.*times -2"):
         JobSpec("x", sleep_ms=-1, times=-2)

@@ -1,0 +1,66 @@
+"""More jobs of a queue granted within its window of time than its rate allows."""
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+from stormproof_target import Promise
+
+from scenarios.checkers import Finding, Judged
+from scenarios.checkers.gather import Gathered
+from scenarios.history_faults import HOST
+from scenarios.history_types import ns, s
+
+if TYPE_CHECKING:
+    from scenarios.history import History
+    from scenarios.scenario import Scenario
+
+GAP_SHARE_MAX: Final = 0.25
+"""A longer way from grant to first line, measured by the window, would leave too little of it to judge."""
+
+
+def rate(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
+    """Examined: windows, one from each run on. Explained: runs whose grant may lie anywhere, behind a cut or a stall.
+
+    A run's grant lies between ``start_gap_s`` before its start and its start. So where the latest of N + 1 runs started
+    less than a window after the earliest can have been granted, N + 1 were granted in one window.
+    """
+    if promise.rate_n is None:
+        return Judged(0)
+    window, gap = ns(promise.rate_window_s), ns(promise.start_gap_s)
+    if gap >= GAP_SHARE_MAX * window:
+        return Judged(0)
+    causes = history.causes(promise, scenario.policy)
+    unsure = {worker: causes.cuts(worker) for worker in history.lives}
+    host = [(stall.lo, stall.hi) for stall in history.stalls if stall.worker == HOST]
+    rolled_back = [(loss.safe, loss.until) for loss in history.canary.losses]
+    runs = history.runs.join(history.jobs.select("job", "queue"), on="job").sort("start")
+    tally = Gathered()
+    known = pl.lit(value=True)
+    for worker, cuts in unsure.items():
+        for lo, hi in (*cuts, *host):
+            known &= ~((pl.col("worker") == worker) & (pl.col("start") >= lo) & (pl.col("start") - gap <= hi))
+    certain = runs.filter(known)
+    tally.explained = runs.height - certain.height
+    n = promise.rate_n
+    for (queue,), mine in certain.partition_by("queue", as_dict=True).items():
+        spans = mine.select("run", "job", first="start", last=pl.col("start").shift(-n)).drop_nulls()
+        tally.examined += mine.height
+        for lo, hi in rolled_back:
+            spans = spans.filter((pl.col("last") < lo) | (pl.col("first") - gap > hi))
+        over = spans.filter(pl.col("last") - (pl.col("first") - gap) < window)
+        for run, job, first, last in over.iter_rows():
+            tally.findings.append(
+                Finding(
+                    anomaly="too many in a window",
+                    job=job,
+                    at_ns=last,
+                    says=(
+                        f"{n + 1} jobs of queue {queue} started within {s(last - first):.3f} s, from"
+                        f" {s(first - history.begin):.3f} s on; {n} may be granted in any"
+                        f" {promise.rate_window_s:g} s, and a grant comes at most {promise.start_gap_s:g} s before."
+                    ),
+                    runs=(run,),
+                    clause="rate",
+                )
+            )
+    return tally.judged()

@@ -55,7 +55,8 @@ class SlotProcess:
 
     def record(self) -> Record:
         """What it is doing; the last that was read whole while it is in the middle of saying so."""
-        self._last = self.board.read() or self._last
+        with contextlib.suppress(ValueError):  # its board is closed: the main thread has reaped it meanwhile
+            self._last = self.board.read() or self._last
         return self._last
 
     def ask_to_stop(self) -> None:

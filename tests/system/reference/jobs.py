@@ -131,3 +131,12 @@ def nap_then_fail(path: str) -> None:
     if job.attempt == 1:
         nap(path, 60)
     raise ValueError("as asked")
+
+
+def fail_in_first_life(path: str) -> None:
+    """Fails until somebody mends the cause: a file beside the notes."""
+    job = current_job()
+    assert job
+    note(path, f"{job.id} {job.exec}")
+    if not Path(path).with_suffix(".mended").exists():
+        raise ConnectionError(f"{job.id}: the service is down, password=hunter2")

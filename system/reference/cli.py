@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from .cli_operators import add_dead, add_operations
+from .endpoint import parse
 from .errors import EnqueueError, Rejected, SettingsError, StormqError, UnreachableError
 from .keys import QUEUE_PATTERN
 from .options import add_settings, read_settings
 from .plan import Plan
-from .resp import parse_url
 from .scripts import load
 
 URL_VARIABLE: Final = "STORMQ_REDIS_URL"
@@ -111,7 +111,7 @@ def _worker(arguments: argparse.Namespace) -> int:
 
     settings = read_settings(arguments)
     load(arguments.lua)  # what is wrong with folder or URL is said now, and once
-    parse_url(arguments.redis_url)
+    parse(arguments.redis_url)
     bad = [queue for queue in arguments.queues if not QUEUE_PATTERN.fullmatch(queue)]
     if bad:
         raise SettingsError([f"queue {queue!r}: allowed are up to 200 of letters, digits and _ . : -" for queue in bad])

@@ -6,11 +6,12 @@ from typing import Final
 
 import hiredis
 
-from .resp import Command, Connection, Reply, ReplyError, parse_url
+from .endpoint import parse
+from .resp import Command, Connection, Reply, ReplyError
 from .scripts import Scripts
 
 BACKOFF_FIRST_S: Final = 0.02
-DEMOTED: Final = ("READONLY", "MASTERDOWN")
+DEMOTED: Final = ("READONLY", "MASTERDOWN", "NOREPLICAS")
 
 
 class LinkDown(Exception):  # noqa: N818  # a state, not a fault of the caller
@@ -22,7 +23,7 @@ class Link:
 
     def __init__(self, url: str, name: str, scripts: Scripts, timeout_s: float) -> None:
         """``name`` is what CLIENT LIST shows; ``timeout_s`` bounds connecting and each reply."""
-        self._connection = Connection(parse_url(url), name, timeout_s)
+        self._connection = Connection(parse(url), name, timeout_s)
         self._scripts = scripts
 
     def exchange(self, commands: Sequence[Command], *, wait_s: float = 0.0) -> list[Reply]:

@@ -5,15 +5,13 @@ after each crash. Its handshake takes a round trip for each step, ours one in al
 """
 
 import socket
-import ssl
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
 
-from .errors import SettingsError
+from .address import Endpoint
+from .dial import dial
 
 READ_BYTES: Final = 65536
 _PENDING: Final = object()
@@ -32,45 +30,14 @@ class ReplyError(Exception):
         return str(self).partition(" ")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where Redis is, and as whom to speak to it. ``path``: of a Unix socket, or ''. ``tls``: options of the URL."""
-
-    host: str = "127.0.0.1"
-    port: int = 6379
-    path: str = ""
-    db: int = 0
-    username: str = ""
-    password: str = ""
-    tls: dict[str, str] | None = None
-
-
-def parse_url(url: str) -> Address:
-    """Read redis://, rediss:// or unix:// as redis-py does. Raises ``SettingsError`` without showing a password."""
-    parts = urlsplit(url)
-    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    if parts.scheme not in {"redis", "rediss", "unix"}:
-        raise SettingsError([f"the Redis URL's scheme is {parts.scheme!r}; allowed: redis, rediss, unix"])
-    unix = parts.scheme == "unix"
-    try:
-        return Address(
-            host=parts.hostname or "localhost",
-            port=parts.port or 6379,
-            path=unquote(parts.path) if unix else "",
-            db=int(options.get("db", "" if unix else parts.path.strip("/")) or 0),
-            username=unquote(parts.username or options.get("username", "")),
-            password=unquote(parts.password or options.get("password", "")),
-            tls=options if parts.scheme == "rediss" else None,
-        )
-    except ValueError as error:
-        raise SettingsError([f"the Redis URL can't be used: {error}"]) from error
-
-
 class Connection:
     """Raises ``OSError`` (and its kin) for everything that is not an answer; then it is to be closed."""
 
-    def __init__(self, address: Address, name: str, timeout_s: float) -> None:
-        self._address, self._name, self._timeout_s = address, name, timeout_s
+    def __init__(self, endpoint: Endpoint, name: str, timeout_s: float) -> None:
+        """``timeout_s`` is what the lease leaves for one answer; the endpoint's timeouts hold where shorter."""
+        self._endpoint, self._name = endpoint, name
+        self._connect_timeout_s = min(timeout_s, endpoint.connect_timeout_s)
+        self._timeout_s = min(timeout_s, endpoint.command_timeout_s)
         self._socket: socket.socket | None = None
         self._reader: Any = None
 
@@ -81,14 +48,14 @@ class Connection:
 
     def open(self, first: Sequence[Command]) -> list[Reply]:
         """Connect, say who we are, and send ``first``: one round trip. Raises ``ReplyError`` if we are not let in."""
-        address = self._address
-        self._socket = self._connected()
+        auth = self._endpoint.login.command()
+        self._socket = dial(self._endpoint, self._connect_timeout_s)
         self._reader = hiredis.Reader(replyError=ReplyError, notEnoughData=_PENDING)
         hello: list[Command] = [("CLIENT", "SETNAME", self._name)]
-        if address.db:
-            hello.insert(0, ("SELECT", address.db))
-        if address.password:
-            hello.insert(0, ("AUTH", *([address.username] if address.username else []), address.password))
+        if self._endpoint.db:
+            hello.insert(0, ("SELECT", self._endpoint.db))
+        if auth:
+            hello.insert(0, auth)
         replies = self.exchange([*hello, *first], 0.0)
         for reply in replies[: len(hello)]:
             if isinstance(reply, ReplyError):
@@ -118,27 +85,3 @@ class Connection:
                 raise ConnectionError("closed by Redis")
             self._reader.feed(data)
         return reply
-
-    def _connected(self) -> socket.socket:
-        address = self._address
-        if address.path:
-            connection = socket.socket(socket.AF_UNIX)
-            connection.settimeout(self._timeout_s)
-            connection.connect(address.path)
-            return connection
-        connection = socket.create_connection((address.host, address.port), self._timeout_s)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if address.tls is None:
-            return connection
-        return _tls_context(address.tls).wrap_socket(connection, server_hostname=address.host)
-
-
-def _tls_context(options: dict[str, str]) -> ssl.SSLContext:
-    """As redis-py's URL options ask: ssl_ca_certs, ssl_certfile, ssl_keyfile, ssl_cert_reqs=none."""
-    context = ssl.create_default_context(cafile=options.get("ssl_ca_certs"))
-    if options.get("ssl_cert_reqs", "required") == "none":
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if "ssl_certfile" in options:
-        context.load_cert_chain(options["ssl_certfile"], options.get("ssl_keyfile"))
-    return context

@@ -1,5 +1,5 @@
 """The workers' own connection: every way of addressing Redis, and what each failure is called."""
-# ruff: noqa: S106  # passwords of servers that live as long as a test
+# passwords of servers that live as long as a test
 
 import socket
 import ssl
@@ -10,35 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from system.reference import SettingsError, load
+from system.reference import load
+from system.reference.endpoint import parse
 from system.reference.link import Link, LinkDown
-from system.reference.resp import Address, Connection, ReplyError, parse_url
+from system.reference.resp import Connection, ReplyError
 from tests.system.reference.server import Client, RedisServer
-
-
-@pytest.mark.unit
-@pytest.mark.parametrize(
-    ("url", "address"),
-    [
-        ("redis://", Address(host="localhost")),
-        ("redis://10.0.0.1:7000/2", Address("10.0.0.1", 7000, db=2)),
-        ("redis://me:p%40ss@host", Address("host", username="me", password="p@ss")),
-        ("redis://:secret@host?db=4", Address("host", db=4, password="secret")),
-        ("unix:///run/redis.sock?db=1", Address("localhost", path="/run/redis.sock", db=1)),
-        ("rediss://host?ssl_cert_reqs=none", Address("host", tls={"ssl_cert_reqs": "none"})),
-        ("redis://[::1]:6380/0", Address("::1", 6380)),
-    ],
-)
-def test_urls(url: str, address: Address) -> None:
-    assert parse_url(url) == address
-
-
-@pytest.mark.unit
-@pytest.mark.parametrize("url", ["http://host", "redis://:hunter2@host/x", "redis://:hunter2@host:port/0"])
-def test_bad_url_is_refused_without_its_password(url: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        parse_url(url)
-    assert "hunter2" not in str(caught.value)
 
 
 def link(url: str, timeout_s: float = 2.0) -> Link:
@@ -150,7 +126,7 @@ def tls_port(certificate: Path, redis_server: RedisServer) -> Iterator[int]:
 
 def test_tls_checks_the_certificate(tls_port: int, certificate: Path) -> None:
     def ping(options: str) -> object:
-        connection = Connection(parse_url(f"rediss://127.0.0.1:{tls_port}/0{options}"), "tls", 2.0)
+        connection = Connection(parse(f"rediss://127.0.0.1:{tls_port}/0{options}"), "tls", 2.0)
         connection.open([])
         return connection.exchange([("PING",)], 0.0)
 
@@ -174,7 +150,7 @@ def test_unix_socket(tmp_path: Path, redis_server: RedisServer) -> None:
                     client.sendall(upstream.recv(65536))
 
         threading.Thread(target=relay, daemon=True).start()
-        connection = Connection(parse_url(f"unix://{path}"), "unix", 2.0)
+        connection = Connection(parse(f"unix://{path}"), "unix", 2.0)
         connection.open([])
         assert connection.exchange([("PING",)], 0.0) == [b"PONG"]
         connection.close()

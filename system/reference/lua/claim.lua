@@ -16,7 +16,6 @@ local STOCK_ONLY = {'dependency_id', 'dependency_ids', 'group_id', 'repeats_left
   'success_callback_name', 'failure_callback_name', 'stopped_callback_name'}
 local LIMITS = {'paused', 'concurrency', 'rate_name', 'rate_n', 'rate_window_us', 'breaker_rate'}
 local DROPS_MAX = 64
-local GRANTS_MAX = 1000
 local RATE_SPARE_MS = 60000
 
 local slot, seq, lease_us, worker, version, iso = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]

@@ -7,6 +7,7 @@ local now_us = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local WAKE_TOKENS_MAX = 16
 local SLOT_TTL_S = 86400
 local RESULTS_MAX = 50
+local GRANTS_MAX = 1000 -- the most that a rate can count
 local FENCE_KEY, AUDIT_KEY = P .. ':sp:fence', P .. ':sp:audit'
 
 local function int(number) return string.format('%.0f', number) end

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from redis.exceptions import ResponseError
 
 from tests.system.reference.calls import LEASE_US, Calls, flat
 from tests.system.reference.server import Client
@@ -413,6 +414,35 @@ class TestRegister:
         assert calls.audited()[-1]["action"] == "activate"
         calls.register(3)
         assert calls.register(1, replaces=2) == ["superseded", "3", "here"]  # a late copy
+
+    def test_rollback_is_not_undone_by_a_worker_that_starts_again(self, calls: Calls) -> None:
+        calls.register(3, "c")
+        calls.register(1, "a", replaces=3)
+        assert calls.register(3, "c") == ["superseded", "1", "here"]
+        assert calls.register(2, "b") == ["superseded", "1", "here"]
+        assert calls.register(3, "c", replaces=1) == ["applied", "3", "here"]
+        assert calls.register(4) == ["applied", "4", "here"]
+
+    @pytest.mark.parametrize(
+        "limits",
+        [
+            {"concurrency": "many"},
+            {"concurrency": 0},
+            {"rate_name": "mail", "rate_n": 2},
+            {**RATE, "rate_n": 1001},  # more than a ring remembers: it would limit nothing
+            {**RATE, "rate_n": "2.5"},
+            {**RATE, "rate_window_us": "1e30"},
+            {**RATE, "rate_name": ""},
+            {"breaker_rate": "0.5"},
+            {**BREAKER, "breaker_rate": "nan"},
+        ],
+    )
+    def test_limits_that_a_claim_cannot_reckon_with_are_refused(
+        self, calls: Calls, limits: dict[str, str | int]
+    ) -> None:
+        with pytest.raises(ResponseError, match="STORMQ register"):
+            calls.register(1, limits=limits)
+        assert not calls.redis.exists("rq:sp:ctl:q")
 
     def test_limits_are_replaced_as_a_whole_and_a_pause_stays(self, calls: Calls) -> None:
         calls.register(1, limits={"concurrency": 5, **RATE})

@@ -492,6 +492,27 @@ class TestHold:
             self.swept(held)
         assert held.places("j") == ["waiting"]
 
+    def test_late_sweeps_do_not_hold_for_ever(self, held: Calls) -> None:
+        self.swept(held)
+        requeued = []
+        for _ in range(3):  # each is late, so each finds a gap; the very first sweep was one, too
+            held.advance(4 * SECOND)
+            requeued.append(self.swept(held)[0])
+        assert requeued == [0, 0, 1]
+        held.advance(4 * SECOND)
+        assert self.swept(held)[3] == LEASE_US  # the next gap holds again
+
+    def test_clock_that_steps_back_does_not_lengthen_a_hold(self, calls: Calls) -> None:
+        calls.advance(3600 * SECOND)
+        self.swept(calls)
+        calls.advance(-3600 * SECOND)
+        calls.enqueue("j")
+        calls.claim("s", 1)
+        for _ in range(3):
+            calls.advance(SECOND)
+            self.swept(calls)
+        assert calls.places("j") == ["waiting"]
+
     def drop(self, calls: Calls) -> list[str]:
         return list(map(str, calls.slot_dead("s", "drops", bound=3, reason="stalled")))
 

@@ -7,7 +7,7 @@
 -- Reply: {applied | replayed, cancelled | requested} | {refused, why}
 local queue, id, life, not_after_us, keep_s, iso = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
 local actor, origin, reason = ARGV[7], ARGV[8], ARGV[9]
-if not not_after_us or not keep_s or keep_s < 0 or not reason then return refuse('cancel: bad arguments') end
+if not within(not_after_us, 0, 1e17) or not within(keep_s, 0, 1e9) or not reason then return refuse('cancel: bad arguments') end
 local key, request = job_key(id), int(keep_s) .. ' ' .. iso
 local job = redis.call('HMGET', key, 'status', 'requeues', 'cancel_request', 'settled', 'origin')
 redis.call('XLEN', AUDIT_KEY)

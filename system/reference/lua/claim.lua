@@ -25,9 +25,10 @@ local known = redis.call('HMGET', slot_key, 'seq', 'closed', 'queue', 'job')
 local last = tonumber(known[1] or 0)
 if known[2] or (not known[1] and seq ~= 1) then return {'closed'} end
 if seq < last then return {'stale'} end
+local last_fence = redis.call('GET', FENCE_KEY) -- raises on a foreign type, so before the first write
 
 local function grant(word, queue, id, job)
-  local fence = math.max(tonumber(redis.call('GET', FENCE_KEY) or 0) + 1, now_us)
+  local fence = math.max((tonumber(last_fence or 0) or 0) + 1, now_us)
   redis.call('ZADD', sp_key('lease', queue), 'GT', int(now_us + lease_us), id)
   redis.call('SET', FENCE_KEY, int(fence))
   redis.call('HSET', job_key(id), 'exec', exec, 'fence', int(fence), 'status', 'started', 'started_at', iso,

@@ -5,7 +5,7 @@
 --   beyond the number go with records and results, a stub staying for late copies (rule 3); old audit lines go.
 -- Reply: {applied, number removed, '1' if there is more to do}
 local queue, jobs_max, keep, audit_keep_s = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-if not jobs_max or not audit_keep_s or not ARGV[5] or (ARGV[3] ~= '' and not keep) then return refuse('clean: bad arguments') end
+if not within(jobs_max, 1, 5000) or not within(audit_keep_s, 0) or not ARGV[5] or (ARGV[3] ~= '' and not keep) then return refuse('clean: bad arguments') end
 local finished = rq_key('finished', queue)
 local removed, more = 0, ''
 for _, key in ipairs({finished, rq_key('canceled', queue)}) do
@@ -25,5 +25,5 @@ for _, id in ipairs(excess > 0 and redis.call('ZRANGE', finished, 0, excess - 1)
   end
   removed = removed + 1
 end
-redis.call('XTRIM', AUDIT_KEY, 'MINID', '~', int((now_us - audit_keep_s * 1000000) / 1000))
+redis.call('XTRIM', AUDIT_KEY, 'MINID', '~', int(math.max(0, (now_us - audit_keep_s * 1000000) / 1000)))
 return {'applied', removed, more}

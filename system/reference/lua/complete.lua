@@ -7,7 +7,9 @@
 -- Reply: {applied | replayed | lost}
 local queue, id, exec, ttl_s, iso, worker, result = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
 local context = ARGV[8]
-if not ttl_s or not context then return refuse('complete: bad arguments') end
+local TTL_S_MAX = 1e10 -- a stock job may ask for more than Redis' times take
+if not within(ttl_s, -1e17, 1e17) or not context then return refuse('complete: bad arguments') end
+ttl_s = math.min(math.ceil(ttl_s), TTL_S_MAX)
 if not holds(queue, id, exec) then
   return {was_taken(id, exec, 'complete') and 'replayed' or 'lost'}
 end
@@ -31,7 +33,7 @@ if result ~= '' and ttl_s ~= 0 then
   redis.call('XADD', results, 'MAXLEN', RESULTS_MAX, '*', 'type', 1, 'worker_name', worker, 'return_value', result)
 end
 if ttl_s >= 0 and (result ~= '' or attempts or redis.call('EXISTS', results) == 1) then
-  redis.call('EXPIRE', results, ttl_s)
+  redis.call('EXPIRE', results, int(ttl_s))
 end
 observe(queue, exec, '')
 audit_run(queue, id, exec, 'finished', worker, context)

@@ -4,7 +4,7 @@
 -- Effect: writes the record; pushes it, or files it under its due time; wakes a slot. A known record's window is extended.
 -- Reply: {applied | known | expired, server µs}
 local queue, id, not_after_us, delay_us, iso = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-if not not_after_us or not delay_us or delay_us < 0 or #ARGV < 7 or #ARGV % 2 == 0 then
+if not within(not_after_us, 0, 1e17) or not within(delay_us, 0) or #ARGV < 7 or #ARGV > 2000 or #ARGV % 2 == 0 then
   return refuse('enqueue: bad arguments')
 end
 if now_us > not_after_us then return {'expired', int(now_us)} end

@@ -12,7 +12,7 @@ local delay_us, iso, worker, trace = tonumber(ARGV[6]), ARGV[7], ARGV[8], ARGV[9
 local error_type, context = ARGV[10], ARGV[11]
 local REASONS = {error = 'exhausted', timeout = 'timeout', unsupported = 'unsupported',
   unserialisable = 'unserialisable', rejected = 'rejected'}
-if not REASONS[kind] or not attempts_max or not delay_us or delay_us < 0 or not context then
+if not REASONS[kind] or not within(attempts_max, -1e15) or not within(delay_us, 0) or not context then
   return refuse('fail: bad arguments')
 end
 if not holds(queue, id, exec) then

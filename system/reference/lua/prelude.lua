@@ -16,6 +16,9 @@ local function job_key(id) return P .. ':job:' .. id end
 local function rq_key(kind, queue) return P .. ':' .. kind .. ':' .. queue end
 local function sp_key(kind, name) return P .. ':sp:' .. kind .. ':' .. name end
 
+-- Whether a number lies within what Redis' times take. 'nan', which Lua reads as a number, does not.
+local function within(number, least, most) return number ~= nil and number >= least and number <= (most or 1e15) end
+
 -- Refuses the call. Nothing has been written by then, which is what lets a producer call it rejected.
 local function refuse(why) return redis.error_reply('STORMQ ' .. why) end
 
@@ -25,9 +28,10 @@ local function holds(queue, id, exec)
     and redis.call('ZSCORE', sp_key('lease', queue), id) ~= false
 end
 
--- HINCRBY would raise, between writes, on a field that somebody else filled with text.
+-- HINCRBY would raise, between writes, on a field that somebody else filled with text. ('nan' would never reach a bound.)
 local function bump(key, field)
-  local count = (tonumber(redis.call('HGET', key, field) or 0) or 0) + 1
+  local before = tonumber(redis.call('HGET', key, field) or 0)
+  local count = (within(before, 0) and before or 0) + 1
   redis.call('HSET', key, field, int(count))
   return count
 end
@@ -108,10 +112,10 @@ end
 
 -- Ends a job as cancelled; it is kept as long as the request said ('seconds iso').
 local function file_cancelled(queue, id, request, settled)
-  local keep_s, iso = string.match(request, '^(%S+) (.*)$')
-  local keep_us = tonumber(keep_s) * 1000000
+  local keep_s, iso = string.match(request, '^(%d+) (.*)$')
+  local keep_us = math.min(tonumber(keep_s or 0), 1e9) * 1000000
   redis.call('ZADD', rq_key('canceled', queue), seconds(now_us + keep_us), id)
-  redis.call('HSET', job_key(id), 'status', 'canceled', 'exec', '', 'settled', settled, 'ended_at', iso)
+  redis.call('HSET', job_key(id), 'status', 'canceled', 'exec', '', 'settled', settled, 'ended_at', iso or '')
   redis.call('HDEL', job_key(id), 'cancel_request')
   expire_record(id, keep_us)
   redis.call('PEXPIRE', P .. ':results:' .. id, int(keep_us / 1000))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from redis.exceptions import ResponseError
 
-from tests.system.reference.calls import LEASE_US, Calls, flat
+from tests.system.reference.calls import BY, ISO, LEASE_US, Calls, flat
 from tests.system.reference.server import Client
 
 SECOND = 1_000_000
@@ -577,3 +577,58 @@ def test_executions_leave_their_line_where_it_is_asked_for(calls: Calls) -> None
     calls.complete("j", "s.1")
     line = calls.audited()[-1]
     assert (line["action"], line["outcome"], line["origin"], line["job"]) == ("run", "finished", "s.1", "j")
+
+
+class TestForeignValues:
+    """What somebody else wrote, or what no number can be: no script ends between two writes."""
+
+    @pytest.mark.parametrize("ttl_s", ["1.5", "100000000000000000"])
+    def test_any_time_to_live_keeps_the_result(self, held: Calls, ttl_s: str) -> None:
+        assert held.call("complete", "q", "j", "s.1", ttl_s, ISO, "w", "eA==", "") == ["applied"]
+        assert held.places("j") == ["finished"]
+        assert held.redis.ttl("rq:results:j") > 0
+
+    @pytest.mark.parametrize("way", ["complete", "fail", "cancel"])
+    def test_no_number_is_refused_before_the_first_write(self, held: Calls, way: str) -> None:
+        arguments: dict[str, tuple[str | int, ...]] = {
+            "complete": ("s.1", "nan", ISO, "w", "", ""),
+            "fail": ("s.1", "error", 3, "nan", ISO, "w", "", "E", ""),
+            "cancel": ("0", held.now_us, "nan", ISO, *BY),
+        }
+        with pytest.raises(ResponseError, match=f"STORMQ {way}"):
+            held.call(way, "q", "j", *arguments[way])
+        assert held.places("j") == ["lease"]
+        assert held.record("j")["exec"] == "s.1"
+
+    def test_request_to_cancel_that_is_no_request_of_ours(self, held: Calls) -> None:
+        held.redis.hset("rq:job:j", "cancel_request", "yes")
+        assert held.slot_dead("s") == ["applied", "cancelled"]
+        assert held.places("j") == ["cancelled"]
+
+    @pytest.mark.parametrize("count", ["nan", "text", "inf", "-9"])
+    def test_counts_that_are_none_reach_their_bound(self, held: Calls, count: str) -> None:
+        held.redis.hset("rq:job:j", "attempts", count)
+        assert held.fail("j", "s.1", bound=1) == ["applied", "dead"]
+
+    def test_fence_that_is_no_number(self, calls: Calls) -> None:
+        calls.redis.set("rq:sp:fence", "text")
+        calls.enqueue("j")
+        assert calls.claim("s", 1)[0] == "claimed"
+
+    def test_fence_of_another_type_costs_no_job(self, calls: Calls) -> None:
+        calls.redis.rpush("rq:sp:fence", "x")
+        calls.enqueue("j")
+        with pytest.raises(ResponseError, match="WRONGTYPE"):
+            calls.claim("s", 1)
+        assert calls.places("j") == ["waiting"]
+
+    def test_audit_kept_longer_than_time_is_old(self, calls: Calls) -> None:
+        calls.control("pause", "0", "r")
+        assert calls.clean(audit_keep_s=10**11) == ["applied", 0, ""]
+        assert len(calls.audited()) == 1
+
+    def test_more_fields_than_a_script_can_pass_on(self, calls: Calls) -> None:
+        fields = flat({f"f{number}": 1 for number in range(5000)})
+        with pytest.raises(ResponseError, match="STORMQ enqueue"):
+            calls.call("enqueue", "q", "j", calls.now_us + SECOND, 0, ISO, *fields)
+        assert calls.waiting() == []

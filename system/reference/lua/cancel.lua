@@ -30,7 +30,7 @@ if redis.call('ZSCORE', sp_key('lease', queue), id) then
 end
 local dead = redis.call('ZSCORE', sp_key('dead', queue), id)
 local taken = not dead and (redis.call('ZREM', rq_key('scheduled', queue), id) == 1
-  or redis.call('LREM', rq_key('queue', queue), 1, id) == 1)
+  or redis.call('LREM', rq_key('queue', queue), 0, id) > 0)
 if not taken then return answer('refused', dead and 'dead' or job[1]) end
 file_cancelled(queue, id, request, job[4] or '')
 return answer('applied', 'cancelled')

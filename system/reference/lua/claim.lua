@@ -4,7 +4,8 @@
 -- Effect: pops the first id that is a job without a lease, from the first queue that may grant; leases it to
 --   exec = slot.seq with a new fence. A queue grants unless it is paused, holds as many leases as its concurrency, has
 --   granted as many as its rate in the last window, or its breaker is open (half-open: one job, the probe). Ids that
---   are no job, or hold a lease already (pushed twice), are dropped. A job that stock RQ requeued starts afresh.
+--   are no job, hold a lease already (pushed twice) or were cancelled, are dropped, a bounded number a claim. A job that
+--   stock RQ requeued starts afresh.
 --   The same seq again answers what that claim still leases, its fence reissued; it counts against no limit again.
 -- Reply: {closed | stale} | {superseded, queue} | {none, µs until a rate or a breaker allows the next ('' if unknown)} |
 --   {claimed | replayed, queue, id, exec, fence, what is not implemented, field, ...} with FIELDS in their order.
@@ -16,12 +17,13 @@ local STOCK_ONLY = {'dependency_id', 'dependency_ids', 'group_id', 'repeats_left
   'success_callback_name', 'failure_callback_name', 'stopped_callback_name'}
 local LIMITS = {'paused', 'concurrency', 'rate_name', 'rate_n', 'rate_window_us', 'breaker_rate'}
 local DROPS_MAX = 64
+local SLOT_KEPT_US = 3600000000 -- its record's time to live is renewed at most so often
 local RATE_SPARE_MS = 60000
 
 local slot, seq, lease_us, worker, version, iso = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
 if not seq or seq < 1 or not lease_us or lease_us <= 0 or #ARGV < 7 then return refuse('claim: bad arguments') end
 local slot_key, exec = sp_key('slot', slot), slot .. '.' .. ARGV[2]
-local known = redis.call('HMGET', slot_key, 'seq', 'closed', 'queue', 'job')
+local known = redis.call('HMGET', slot_key, 'seq', 'closed', 'queue', 'job', 'kept_at')
 local last = tonumber(known[1] or 0)
 if known[2] or (not known[1] and seq ~= 1) then return {'closed'} end
 if seq < last then return {'stale'} end
@@ -60,8 +62,13 @@ if version ~= '' then
 end
 
 local function remember(queue, id)
-  redis.call('HSET', slot_key, 'seq', ARGV[2], 'queue', queue, 'job', id)
-  if seq % 64 == 1 then redis.call('EXPIRE', slot_key, SLOT_TTL_S) end
+  local kept_us = tonumber(known[5] or 0)
+  if now_us >= kept_us and now_us - kept_us < SLOT_KEPT_US then
+    redis.call('HSET', slot_key, 'seq', ARGV[2], 'queue', queue, 'job', id)
+  else
+    redis.call('HSET', slot_key, 'seq', ARGV[2], 'queue', queue, 'job', id, 'kept_at', int(now_us))
+    redis.call('EXPIRE', slot_key, SLOT_TTL_S)
+  end
 end
 
 -- A dead letter in the list was requeued by a stock tool, which knows nothing of our counts.
@@ -103,7 +110,9 @@ local function count_grant(queue, id, limit)
     local ring = sp_key('rate', limit[3])
     redis.call('LPUSH', ring, int(now_us))
     redis.call('LTRIM', ring, 0, GRANTS_MAX - 1)
-    redis.call('PEXPIRE', ring, int(math.ceil(tonumber(limit[5]) / 1000) + RATE_SPARE_MS))
+    local keep_ms = int(math.ceil(tonumber(limit[5]) / 1000) + RATE_SPARE_MS)
+    redis.call('PEXPIRE', ring, keep_ms, 'NX')
+    redis.call('PEXPIRE', ring, keep_ms, 'GT') -- queues that share it may have longer windows
   end
   if limit[6] and redis.call('HEXISTS', sp_key('breaker', queue), 'open') == 1 then
     redis.call('HSET', sp_key('breaker', queue), 'probe', exec, 'probe_job', id)
@@ -117,13 +126,13 @@ for i = 7, #ARGV do
   local limit = redis.call('HMGET', sp_key('ctl', queue), unpack(LIMITS))
   local blocked_us = wait_us(queue, limit)
   if blocked_us > 0 and redis.call('EXISTS', list) == 1 then soonest_us = math.min(soonest_us, blocked_us) end
-  for _ = 1, blocked_us == 0 and DROPS_MAX or 0 do
+  for dropped = 1, blocked_us == 0 and DROPS_MAX or 0 do
     local id = redis.call('LINDEX', list, 0)
     if not id then break end
     local leased = redis.call('ZSCORE', sp_key('lease', queue), id)
     local job = redis.pcall('HMGET', job_key(id), unpack(FIELDS))
     redis.call('LPOP', list)
-    if not leased and not job.err and job[1] then
+    if not leased and not job.err and job[1] and job[STATUS] ~= 'canceled' then
       if job[DEAD_REASON] then
         revive(queue, id)
         job = redis.call('HMGET', job_key(id), unpack(FIELDS))
@@ -137,6 +146,7 @@ for i = 7, #ARGV do
       if redis.call('EXISTS', list) == 1 then wake(queue) end
       return grant('claimed', queue, id, job)
     end
+    if dropped == DROPS_MAX then wake(queue) end -- there may be more to drop before the next job: soon, not a poll later
   end
 end
 remember('', '')

@@ -56,6 +56,15 @@ class TestCancel:
         assert calls.promote() == (0, "")
         assert calls.places("j") == ["cancelled"]
 
+    def test_job_that_a_stock_tool_pushed_twice_does_not_come_back(self, calls: Calls) -> None:
+        calls.enqueue("j")
+        calls.redis.rpush("rq:queue:q", "j")
+        calls.cancel("j")
+        assert calls.places("j") == ["cancelled"]
+        calls.redis.rpush("rq:queue:q", "j")
+        assert calls.claim("s", 1) == ["none", ""]
+        assert calls.places("j") == ["cancelled"]
+
     def test_running_job_is_asked_for_by_the_next_heartbeat(self, held: Calls) -> None:
         assert held.cancel("j") == ["applied", "requested"]
         assert held.places("j") == ["lease"]
@@ -289,6 +298,15 @@ class TestRate:
         calls.claim("s", 1)
         calls.claim("s", 2)
         assert calls.claim("s", 3, "q", "other") == ["none", str(WINDOW_US + 1)]
+
+    def test_shared_ring_outlives_the_longest_window(self, calls: Calls) -> None:
+        calls.register(1, limits={**RATE, "rate_window_us": 3600 * SECOND})
+        calls.call("register", "other", 1, "d", "here", 0, "a", "o", "r", *flat(RATE))
+        calls.enqueue("j")
+        calls.enqueue("k", queue="other")
+        calls.claim("s", 1)
+        calls.claim("s", 2, "other")
+        assert calls.redis.ttl("rq:sp:rate:mail") > 3600
 
     def test_answer_to_a_lost_reply_is_no_grant(self, calls: Calls) -> None:
         calls.register(1, limits=RATE)
@@ -632,3 +650,20 @@ class TestForeignValues:
         with pytest.raises(ResponseError, match="STORMQ enqueue"):
             calls.call("enqueue", "q", "j", calls.now_us + SECOND, 0, ISO, *fields)
         assert calls.waiting() == []
+
+
+def test_slot_that_claims_seldom_is_remembered(calls: Calls) -> None:
+    calls.claim("s", 1)
+    calls.redis.expire("rq:sp:slot:s", 100)
+    calls.advance(2 * 3600 * SECOND)
+    calls.claim("s", 2)
+    assert calls.redis.ttl("rq:sp:slot:s") > 100
+
+
+def test_job_behind_more_dead_ids_than_a_claim_drops_is_asked_for_soon(calls: Calls) -> None:
+    calls.redis.rpush("rq:queue:q", *(f"gone{number}" for number in range(100)))
+    calls.enqueue("j")
+    calls.redis.delete("rq:sp:wake:q")
+    assert calls.claim("s", 1) == ["none", ""]
+    assert calls.redis.llen("rq:sp:wake:q") == 1
+    assert calls.claim("s", 2)[2] == "j"

@@ -7,24 +7,34 @@ from typing import Any, Final
 
 from redis import Redis
 from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
     MasterDownError,
+    MovedError,
+    NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
+    TryAgainError,
 )
 
+from .connection import endpoint_of
 from .keys import iso
 from .resp import Argument, Command
 from .scripts import Scripts
 
-# Errors that Redis raises before a script's first write, or at it: by then our scripts have written nothing.
-NOTHING_WRITTEN: Final = (
-    "STORMQ", "LOADING", "READONLY", "OOM", "MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "MOVED", "ASK",
-    "TRYAGAIN", "NOAUTH", "NOPERM", "WRONGPASS", "BUSY", "NOSCRIPT", "WRONGTYPE",
+# Errors that Redis raises before a script's first write, or at it: by then our scripts have written nothing. Of some
+# redis-py takes the code off and gives them a type.
+NOTHING_WRITTEN: Final = ("STORMQ", "MISCONF", "NOREPLICAS", "BUSY", "WRONGTYPE", "NOSCRIPT")
+REFUSALS: Final = (
+    AuthenticationError, BusyLoadingError, ClusterDownError, MovedError, NoPermissionError, NoScriptError,
+    OutOfMemoryError, ReadOnlyError, TryAgainError,
 )  # fmt: skip
-HOPELESS: Final = ("STORMQ", "WRONGTYPE", "NOPERM")
+HOPELESS: Final = ("STORMQ", "WRONGTYPE")
+LEAVE: Final = (AuthenticationError, MasterDownError, MovedError, ReadOnlyError)
 
 
 class NothingDoneError(Exception):
@@ -36,7 +46,11 @@ class NothingDoneError(Exception):
 
 
 class DoubtError(Exception):
-    """This try may have changed something."""
+    """This try may have changed something. ``not_after_us``: no copy of it can any more, from that server time on."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.not_after_us = 0
 
 
 class Storing:
@@ -44,29 +58,59 @@ class Storing:
 
     def __init__(self, redis: Redis, scripts: Scripts) -> None:
         self._pool: Any = redis.connection_pool
+        self._endpoint = endpoint_of(redis)
         self._scripts = scripts
         self._clock = ServerClock()
 
-    def store(self, queue: str, job_id: str, delay_us: int, window_s: float, fields: list[Argument]) -> bool:
-        """Store a job; whether it was new. Raises ``NothingDoneError`` or ``DoubtError``."""
+    def store(
+        self, queue: str, job_id: str, delay_us: int, window_s: float, fields: list[Argument], not_after_us: int = 0
+    ) -> bool:
+        """Store a job; whether it was new. Raises ``NothingDoneError`` or ``DoubtError``.
+
+        ``not_after_us``: of an earlier try that nobody knows the end of; the window is not extended beyond it.
+        """
         connection = self._connected()
         try:
-            not_after_us = self._clock.now_us(connection) + int(window_s * 1e6)
+            not_after_us = not_after_us or self._clock.now_us(connection) + int(window_s * 1e6)
             command = self._scripts.call("enqueue", queue, job_id, not_after_us, delay_us, iso(), *fields)
             word, server_us = self._ask(connection, command)
+            self._clock.told(int(server_us))
+            if word == b"expired":
+                raise NothingDoneError("the server's clock is past the window", may_pass=True)  # the next try knows it
+            self._wait_for_replicas(connection)
+        except DoubtError as doubt:
+            doubt.not_after_us = not_after_us
+            raise
         finally:
             self._pool.release(connection)
-        self._clock.told(int(server_us))
-        if word == b"expired":
-            raise NothingDoneError("the server's clock is past the window", may_pass=True)  # the next try knows it
         return bool(word == b"applied")
 
-    def _connected(self) -> Any:
-        """A connected connection of the pool; whatever goes wrong here, no byte of the command was sent."""
+    def _wait_for_replicas(self, connection: Any) -> None:
+        """WAIT is for all that the primary had written before: for what an earlier try stored, too."""
+        wanted = self._endpoint.wait_replicas
+        if not wanted:
+            return
         try:
-            return self._pool.get_connection()
+            reached = int(_call(connection, ("WAIT", wanted, self._endpoint.wait_ms)))
+        except (RedisError, OSError) as error:
+            connection.disconnect()
+            raise DoubtError(f"stored, but no answer to WAIT: {_said(error)}") from error
+        if reached < wanted:
+            raise DoubtError(f"stored, but on {reached} of {wanted} replicas within {self._endpoint.wait_ms} ms")
+
+    def _connected(self) -> Any:
+        """A connection of the pool that works; whatever goes wrong here, no byte of the command was sent."""
+        try:
+            connection = self._pool.get_connection()
         except (RedisError, OSError) as error:
             raise NothingDoneError(f"no connection: {_said(error)}", may_pass=True) from error
+        try:
+            connection.check_health()  # a PING, if it was idle for long
+        except (RedisError, OSError) as error:
+            connection.disconnect()
+            self._pool.release(connection)
+            raise NothingDoneError(f"no connection: {_said(error)}", may_pass=True) from error
+        return connection
 
     def _ask(self, connection: Any, command: Command) -> Any:
         try:
@@ -88,8 +132,8 @@ class Storing:
             return _call(connection, command)
         except NoScriptError:
             raise
-        except ResponseError as error:
-            if isinstance(error, ReadOnlyError | MasterDownError):
+        except (ResponseError, AuthenticationError, BusyLoadingError) as error:
+            if isinstance(error, LEAVE) or str(error).startswith("NOREPLICAS"):
                 connection.disconnect()  # the next connection may lead to the server that took over
             raise _verdict(error) from error
         except (RedisError, OSError) as error:
@@ -125,10 +169,12 @@ class ServerClock:
             self._seen = server_us, time.monotonic()
 
 
-def _verdict(error: ResponseError) -> Exception:
-    text = f"OOM {error}" if isinstance(error, OutOfMemoryError) else str(error)  # redis-py takes that code off
-    code = next((code for code in NOTHING_WRITTEN if code in text), None)
-    return NothingDoneError(text, may_pass=code not in HOPELESS) if code else DoubtError(text)
+def _verdict(error: RedisError) -> Exception:
+    code = str(error).partition(" ")[0]
+    if isinstance(error, REFUSALS) or code in NOTHING_WRITTEN:
+        hopeless = isinstance(error, NoPermissionError) or code in HOPELESS
+        return NothingDoneError(_said(error), may_pass=not hopeless)
+    return DoubtError(_said(error))
 
 
 def _call(connection: Any, command: Command) -> Any:

@@ -3,46 +3,57 @@
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from redis import Redis
 
-from .connection import connect
-from .errors import Rejected, Unknown
+from .address import Endpoint, Outage
+from .codec import PayloadCodec
+from .connection import connect, endpoint_of
+from .errors import Rejected
 from .keys import ID_PATTERN, QUEUE_PATTERN
 from .link import Retrier
 from .one_try import DoubtError, NothingDoneError, Storing
+from .outage import RETRY_PAUSE_MAX_S, Attempts, Buffered, Enqueued, Outbox
 from .payload import encode_call
+from .redaction import redact_text
 from .resp import Argument
 from .scripts import Scripts, load
 from .settings import TIMEOUT_S_MAX, TIMEOUT_S_MIN, Settings
 
-RETRY_PAUSE_MAX_S: Final = 0.25
 DELAY_S_MAX: Final = 10 * 365 * 86400
-
-
-@dataclass(frozen=True, slots=True)
-class Enqueued:
-    """An acknowledged job. ``known``: an earlier enqueue with this id had been stored, and this one changed nothing."""
-
-    job_id: str
-    outcome: Literal["applied", "known"]
+USER_MAX: Final = 200
 
 
 class Queue:
-    """Give it a URL, or a client of ``connect``. Thread-safe."""
+    """Give it an endpoint, its URL, or a client of ``connect``. Thread-safe.
+
+    ``codec`` seals what jobs are called with. ``outage`` (default: the endpoint's) says what an enqueue does while
+    Redis is away: ``raise`` after one try; ``block`` and try on for ``settings.enqueue_timeout_s``; or ``buffer`` the
+    job in memory, which acknowledges nothing (``Buffered``): ``flush`` and ``close`` are for that one.
+    """
 
     def __init__(
-        self, name: str, connection: Redis | str, settings: Settings | None = None, scripts: Scripts | None = None
+        self,
+        name: str,
+        connection: Redis | Endpoint | str,
+        settings: Settings | None = None,
+        scripts: Scripts | None = None,
+        codec: PayloadCodec | None = None,
+        outage: Outage | None = None,
     ) -> None:
         if not QUEUE_PATTERN.fullmatch(name):
             raise ValueError(f"queue name {name!r}: allowed are up to 200 of letters, digits and _ . : -")
+        redis = connect(connection) if isinstance(connection, str | Endpoint) else connection
+        endpoint = endpoint_of(redis)
         self.name = name
         self.settings = settings or Settings()
-        self._storing = Storing(connect(connection) if isinstance(connection, str) else connection, scripts or load())
+        self._storing = Storing(redis, scripts or load())
+        self._codec = codec
         self._rng = Random()
+        self._outage = outage or endpoint.outage
+        self._outbox = Outbox(endpoint.buffer_jobs, endpoint.buffer_bytes, self._rng)
 
     def enqueue(  # noqa: PLR0913  # all but the call are keywords, each with a default
         self,
@@ -55,13 +66,15 @@ class Queue:
         max_attempts: int | None = None,
         window_s: float | None = None,
         description: str = "",
+        user: str = "",
         **kwargs: object,
-    ) -> Enqueued:
+    ) -> Enqueued | Buffered:
         """Store a call for a worker to run, after ``delay_s`` seconds.
 
-        It keeps trying for ``settings.enqueue_timeout_s``; every try has the same id, so that all of them together
-        have one effect. Repeating it with the same ``job_id`` within ``window_s`` of the last try has none.
+        Every try has the same id, so that all of them together have one effect. Repeating it with the same ``job_id``
+        within ``window_s`` of the last try has none.
         ``timeout_s``, ``result_ttl_s`` and ``max_attempts`` take the place of the worker's settings for this job.
+        ``user`` is on whose behalf it runs; secrets in ``description`` are taken out.
 
         Raises ``Rejected`` if provably nothing was stored, ``Unknown`` if nobody knows.
         """
@@ -76,13 +89,14 @@ class Queue:
                 (not 0 <= delay_s <= DELAY_S_MAX, f"delay_s is {delay_s}; allowed: 0 to ten years"),
                 (not _lawful(timeout_s), f"timeout_s is {timeout_s}; allowed: {TIMEOUT_S_MIN:g} to {TIMEOUT_S_MAX:g}"),
                 (max_attempts is not None and max_attempts < 1, f"max_attempts is {max_attempts}; allowed: 1 or more"),
+                (len(user) > USER_MAX, f"user has {len(user)} characters; allowed: up to {USER_MAX}"),
             )
             if wrong
         ]
         if problems:
             raise Rejected("; ".join(problems))
         try:
-            fields: list[Argument] = ["data", encode_call(func, args, kwargs)]
+            fields: list[Argument] = ["data", encode_call(func, args, kwargs, self._codec, job_id)]
         except Exception as error:
             raise Rejected(f"the call can't be stored: {type(error).__name__}: {error}") from error
         if timeout_s is not None:
@@ -94,22 +108,30 @@ class Queue:
             ]  # RQ's is whole seconds
         fields += [] if result_ttl_s is None else ["result_ttl", int(result_ttl_s)]
         fields += [] if max_attempts is None else ["max_attempts", int(max_attempts)]
-        fields += ["description", description] if description else []
-        return self._keep_trying(
-            job_id, int(delay_s * 1e6), self.settings.window_s if window_s is None else window_s, fields
-        )
+        fields += ["description", redact_text(description)] if description else []
+        fields += ["user", user] if user else []
+        window_s = self.settings.window_s if window_s is None else window_s
+        moves = self._outage != "buffer"
+        attempts = Attempts(self._storing, self.name, job_id, delay_s, window_s, fields, window_moves=moves)
+        return self._blocking(attempts) if moves else self._outbox.put(attempts)
 
-    def _keep_trying(self, job_id: str, delay_us: int, window_s: float, fields: list[Argument]) -> Enqueued:
-        end_s = time.monotonic() + self.settings.enqueue_timeout_s
+    def flush(self, timeout_s: float | None = None) -> int:
+        """Wait until no buffered job waits any more; how many still do."""
+        return self._outbox.flush(timeout_s)
+
+    def close(self, timeout_s: float = 0.0) -> int:
+        """Wait for buffered jobs, then give up the others, as ``Rejected`` or ``Unknown``; how many those were."""
+        return self._outbox.close(timeout_s)
+
+    def _blocking(self, attempts: Attempts) -> Enqueued:
+        end_s = time.monotonic() + (0.0 if self._outage == "raise" else self.settings.enqueue_timeout_s)
         retrier = Retrier(RETRY_PAUSE_MAX_S, self._rng)
-        doubt: DoubtError | None = None
         last: Exception
         while True:
             try:
-                new = self._storing.store(self.name, job_id, delay_us, window_s, fields)
-                return Enqueued(job_id, "applied" if new else "known")
+                return attempts.once()
             except DoubtError as error:
-                doubt = last = error
+                last = error
             except NothingDoneError as error:
                 last = error
                 if not error.may_pass:
@@ -118,9 +140,7 @@ class Queue:
             if time.monotonic() + pause_s >= end_s:
                 break
             time.sleep(pause_s)
-        if doubt is not None:
-            raise Unknown(f"{job_id}: {doubt}") from doubt
-        raise Rejected(f"{job_id}: {last}") from last
+        raise attempts.verdict(last) from last
 
 
 def _lawful(timeout_s: float | None) -> bool:

@@ -10,5 +10,6 @@ if not exec then return refuse('abort: bad arguments') end
 if not holds(queue, id, exec) then
   return {was_taken(id, exec, 'abort') and 'replayed' or 'lost'}
 end
+local fate = push_front(queue, id, exec .. ' abort')
 drop_lease(queue, id, exec)
-return {'applied', push_front(queue, id, exec .. ' abort')}
+return {'applied', fate}

@@ -15,7 +15,7 @@ local FIELDS = {'data', 'status', 'not_after', 'attempts', 'timeouts', 'crashes'
 local STATUS, NOT_AFTER, DEAD_REASON = 2, 3, 14
 local STOCK_ONLY = {'dependency_id', 'dependency_ids', 'group_id', 'repeats_left', 'webhooks', 'rate_limit_key',
   'success_callback_name', 'failure_callback_name', 'stopped_callback_name'}
-local LIMITS = {'paused', 'concurrency', 'rate_name', 'rate_n', 'rate_window_us', 'breaker_rate'}
+local LIMITS = {'paused', 'concurrency', 'rate_name', 'rate_n', 'rate_window_us', 'breaker_rate', 'breaker_open_us'}
 local DROPS_MAX = 64
 local SLOT_KEPT_US = 3600000000 -- its record's time to live is renewed at most so often
 local RATE_SPARE_MS = 60000
@@ -74,7 +74,7 @@ end
 -- A dead letter in the list was requeued by a stock tool, which knows nothing of our counts.
 local function revive(queue, id)
   redis.call('ZREM', sp_key('dead', queue), id)
-  redis.call('ZREM', rq_key('failed', queue), id)
+  redis.pcall('ZREM', rq_key('failed', queue), id)
   forget_failures(id)
   redis.call('HDEL', job_key(id), 'settled')
   bump(job_key(id), 'requeues')
@@ -95,7 +95,8 @@ local function breaker_wait_us(queue, limit)
   local state = redis.call('HMGET', sp_key('breaker', queue), 'open', 'open_until', 'probe', 'probe_job')
   if not state[1] then return 0 end
   if state[3] and holds(queue, state[4], state[3]) then return math.huge end
-  return math.max(0, tonumber(state[2]) - now_us)
+  local left_us = tonumber(state[2]) - now_us
+  return left_us > tonumber(limit[7]) and 0 or math.max(0, left_us) -- more than it opens for: the clock stepped back
 end
 
 -- 0: the queue may grant. Else after how long it is worth asking again; huge: something else will wake.

@@ -16,9 +16,6 @@ end
 
 local key, results = job_key(id), P .. ':results:' .. id
 local attempts = redis.call('HGET', key, 'attempts')
-drop_lease(queue, id, exec)
-redis.call('HDEL', key, 'cancel_request')
-redis.call('HSET', key, 'status', 'finished', 'ended_at', iso, 'exec', '', 'settled', exec .. ' complete')
 if ttl_s < 0 then
   redis.call('ZADD', rq_key('finished', queue), '+inf', id)
 else
@@ -27,8 +24,11 @@ else
   else
     redis.call('ZADD', rq_key('finished', queue), seconds(now_us + ttl_s * 1000000), id)
   end
-  expire_record(id, ttl_s * 1000000)
 end
+redis.call('HDEL', key, 'cancel_request')
+redis.call('HSET', key, 'status', 'finished', 'ended_at', iso, 'exec', '', 'settled', exec .. ' complete')
+drop_lease(queue, id, exec)
+if ttl_s >= 0 then expire_record(id, ttl_s * 1000000) end
 if result ~= '' and ttl_s ~= 0 then
   redis.call('XADD', results, 'MAXLEN', RESULTS_MAX, '*', 'type', 1, 'worker_name', worker, 'return_value', result)
 end

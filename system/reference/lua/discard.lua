@@ -19,7 +19,7 @@ if why then
   return {'refused', why}
 end
 redis.call('ZREM', sp_key('dead', queue), id)
-redis.call('ZREM', rq_key('failed', queue), id)
+redis.pcall('ZREM', rq_key('failed', queue), id)
 redis.call('DEL', key, P .. ':results:' .. id)
 redis.call('HSET', key, 'discarded', death, 'not_after', job[3] or '0', 'origin', queue)
 expire_record(id, STUB_US)

@@ -43,9 +43,9 @@ local function fate()
   return 'retry'
 end
 
-drop_lease(queue, id, exec)
 remember_failure(id, worker, trace, kind, error_type, context)
 local ended = fate()
+drop_lease(queue, id, exec)
 if counted then observe(queue, exec, error_type ~= '' and error_type or kind) end
 audit_run(queue, id, exec, ended, worker, context)
 return {'applied', ended}

@@ -42,7 +42,8 @@ local function was_taken(id, exec, step) return redis.call('HGET', job_key(id), 
 -- One token wakes one waiting slot; each claim hands the token on while jobs remain, so a few suffice (rule 8).
 local function wake(queue)
   local key = sp_key('wake', queue)
-  if redis.call('LLEN', key) < WAKE_TOKENS_MAX then redis.call('LPUSH', key, '') end
+  local tokens = redis.pcall('LLEN', key)
+  if type(tokens) == 'number' and tokens < WAKE_TOKENS_MAX then redis.call('LPUSH', key, '') end
 end
 
 -- One line of the audit stream; its id is the server's time.
@@ -95,10 +96,12 @@ local function observe(queue, exec, error_type)
     'closed', 'applied')
 end
 
--- Gives up the lease. Where leases are limited, this one's end lets the next job start: somebody must hear of it.
+-- Gives up the lease, once the job has its next place: should a foreign type there raise, the job is leased still. What
+-- only RQ's readers need is written by pcall. Where leases are limited, this one's end lets the next job start: somebody
+-- must hear of it.
 local function drop_lease(queue, id, exec)
+  redis.pcall('ZREM', rq_key('wip', queue), id .. ':' .. exec)
   redis.call('ZREM', sp_key('lease', queue), id)
-  redis.call('ZREM', rq_key('wip', queue), id .. ':' .. exec)
   if redis.call('HGET', sp_key('ctl', queue), 'concurrency') and redis.call('EXISTS', rq_key('queue', queue)) == 1 then
     wake(queue)
   end
@@ -139,7 +142,7 @@ local function remember_failure(id, worker, trace, kind, error_type, context)
     entry[#entry + 1] = 'exc_string'
     entry[#entry + 1] = trace
   end
-  redis.call('XADD', P .. ':results:' .. id, 'MAXLEN', RESULTS_MAX, '*', unpack(entry))
+  redis.pcall('XADD', P .. ':results:' .. id, 'MAXLEN', RESULTS_MAX, '*', unpack(entry))
   local decoded, told = pcall(cjson.decode, context ~= '' and context or '{}')
   local message = decoded and type(told) == 'table' and type(told.message) == 'string' and told.message or ''
   redis.call('HSET', job_key(id), 'error_type', error_type, 'error_message', string.sub(message, 1, 500))
@@ -149,7 +152,7 @@ end
 -- death: an operator's step must present it.
 local function bury(queue, id, reason, iso, settled)
   redis.call('ZADD', sp_key('dead', queue), seconds(now_us), id)
-  redis.call('ZADD', rq_key('failed', queue), '+inf', id)
+  redis.pcall('ZADD', rq_key('failed', queue), '+inf', id)
   redis.call('HDEL', job_key(id), 'cancel_request')
   redis.call('HSET', job_key(id), 'status', 'failed', 'exec', '', 'settled', settled,
     'dead_reason', reason, 'ended_at', iso)

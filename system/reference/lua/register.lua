@@ -51,6 +51,7 @@ if version <= highest and replaces ~= current then return {'superseded', known[1
 for name in pairs(FIELDS) do redis.call('HDEL', key, name) end
 redis.call('HSET', key, 'version', int(version), 'digest', digest, 'place', place, 'highest',
   int(math.max(highest, version)), unpack(ARGV, 9))
+if not given.breaker_rate then redis.call('DEL', sp_key('breaker', queue)) end
 local action = version <= highest and 'activate' or 'register'
 audit(actor, origin, action, queue, '', reason, 'version ' .. int(current), 'applied: version ' .. int(version))
 if redis.call('EXISTS', rq_key('queue', queue)) == 1 then wake(queue) end

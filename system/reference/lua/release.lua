@@ -8,5 +8,6 @@ if not exec then return refuse('release: bad arguments') end
 if not holds(queue, id, exec) then
   return {was_taken(id, exec, 'release') and 'replayed' or 'lost'}
 end
+local fate = push_front(queue, id, exec .. ' release')
 drop_lease(queue, id, exec)
-return {'applied', push_front(queue, id, exec .. ' release')}
+return {'applied', fate}

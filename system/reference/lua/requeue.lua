@@ -22,7 +22,7 @@ if why then
   return {'refused', why}
 end
 redis.call('ZREM', sp_key('dead', queue), id)
-redis.call('ZREM', rq_key('failed', queue), id)
+redis.pcall('ZREM', rq_key('failed', queue), id)
 forget_failures(id)
 bump(key, 'requeues')
 local status = delay_us > 0 and 'scheduled' or 'queued'

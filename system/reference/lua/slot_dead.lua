@@ -36,9 +36,9 @@ if counter == 'drops' then
     counter = ''
   end
 end
-drop_lease(queue, id, exec)
 if counter ~= '' or trace ~= '' then remember_failure(id, worker, trace, reason, reason, context) end
 local fate = interrupted(queue, id, counter, bound, reason, iso, exec .. ' slot_dead')
+drop_lease(queue, id, exec)
 if counter ~= '' then observe(queue, exec, reason) end
 audit_run(queue, id, exec, fate, worker, context)
 return {'applied', fate}

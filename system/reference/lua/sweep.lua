@@ -33,9 +33,9 @@ if now_us >= hold_us then
     if type(exec) ~= 'string' then -- its record was deleted under it
       redis.call('ZREM', lease, id)
     else
-      drop_lease(queue, id, exec)
       remember_failure(id, '', '', 'stalled', 'stalled', '')
       local fate = interrupted(queue, id, 'stalls', stalls_max, 'stalled', iso, exec .. ' sweep')
+      drop_lease(queue, id, exec)
       observe(queue, exec, 'stalled')
       audit_run(queue, id, exec, fate, '', '')
       counts[fate] = counts[fate] + 1

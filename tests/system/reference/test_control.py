@@ -1,5 +1,7 @@
 """The transitions of operators and of limits: precondition, effect, and that a repeat or a late copy has none more."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -396,6 +398,16 @@ class TestBreaker:
         self.run(calls, 4)
         assert not calls.redis.hexists("rq:sp:breaker:q", "open")
 
+    def test_clock_that_steps_back_keeps_it_open_no_longer(self, broken: Calls) -> None:
+        broken.advance(-3600 * SECOND)
+        assert broken.claim("s", 5)[2] == "j"
+
+    def test_is_forgotten_with_its_configuration(self, broken: Calls) -> None:
+        broken.register(2)
+        broken.register(3, limits=BREAKER)
+        broken.enqueue("k")
+        assert [broken.claim("s", 5)[0], broken.claim("t", 1)[0]] == ["claimed", "claimed"]
+
     def test_resume_closes_it(self, broken: Calls) -> None:
         assert broken.control("resume", "0", "r") == ["applied", "1"]
         assert broken.claim("s", 5)[2] == "j"
@@ -639,6 +651,30 @@ class TestForeignValues:
         with pytest.raises(ResponseError, match="WRONGTYPE"):
             calls.claim("s", 1)
         assert calls.places("j") == ["waiting"]
+
+    @pytest.mark.parametrize(
+        "key", ["wip:q", "failed:q", "results:j", "sp:wake:q", "queue:q", "sp:dead:q", "scheduled:q"]
+    )
+    @pytest.mark.parametrize("way", ["fail", "dead", "delay", "slot_dead", "sweep", "abort", "complete"])
+    def test_key_of_another_type_costs_no_job(self, held: Calls, way: str, key: str) -> None:
+        held.redis.delete(f"rq:{key}")
+        held.redis.set(f"rq:{key}", "text")
+        held.advance(LEASE_US + 1)
+        steps: dict[str, Callable[[], object]] = {
+            "fail": lambda: held.fail("j", "s.1"),
+            "dead": lambda: held.fail("j", "s.1", bound=1),
+            "delay": lambda: held.fail("j", "s.1", delay_us=SECOND),
+            "slot_dead": lambda: held.slot_dead("s"),
+            "sweep": held.sweep,
+            "abort": lambda: held.give_back("abort", "j", "s.1"),
+            "complete": lambda: held.complete("j", "s.1", result="eA=="),
+        }
+        for _ in range(2):
+            with suppress(ResponseError):
+                steps[way]()
+        if held.redis.type(f"rq:{key}") == "string":
+            held.redis.delete(f"rq:{key}")
+        assert len(held.places("j")) == 1
 
     def test_audit_kept_longer_than_time_is_old(self, calls: Calls) -> None:
         calls.control("pause", "0", "r")

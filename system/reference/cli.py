@@ -2,20 +2,14 @@
 # ruff: noqa: T201  # it prints: that is what it is for
 
 import argparse
-import logging
-import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
+from .cli_config import add_activate, add_config_check, add_health, add_worker, default_url
 from .cli_operators import add_dead, add_operations
-from .endpoint import parse
 from .errors import EnqueueError, Rejected, SettingsError, StormqError, UnreachableError
-from .keys import QUEUE_PATTERN
-from .options import add_settings, read_settings
-from .plan import Plan
-from .scripts import load
+from .options import add_settings
 
 URL_VARIABLE: Final = "STORMQ_REDIS_URL"
 EPILOG: Final = """\
@@ -58,15 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    worker = _verb(
-        verbs, "worker", _worker, "run jobs of queues until stopped (SIGTERM drains, a second one does not wait)"
-    )
-    worker.add_argument("queues", nargs="+", metavar="QUEUE", help="claimed in the order given")
-    worker.add_argument("--name", help="the worker's name in CLIENT LIST and in RQ's lists (default: host, pid, time)")
-    worker.add_argument(
-        "--lua", type=Path, metavar="DIR", help="scripts of this folder take the place of ours of that name"
-    )
-    add_settings(worker)
+    add_worker(lambda name, run, text: _verb(verbs, name, run, text))
 
     enqueue = _verb(verbs, "enqueue", _command("enqueue"), "store one job")
     enqueue.add_argument("queue", metavar="QUEUE")
@@ -88,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     letters = dead.add_subparsers(dest="dead_verb", required=True, metavar="COMMAND")
     add_dead(lambda name, handler, text: _verb(letters, name, _operate(handler), text))
     add_operations(lambda name, handler, text: _verb(verbs, name, _operate(handler), text))
+
+    add_health(lambda name, run, text: _verb(verbs, name, run, text))
+    add_activate(lambda name, run, text: _verb(verbs, name, run, text))
+    config = verbs.add_parser("config", help="the configuration file", description="Look at a configuration file.")
+    checks = config.add_subparsers(dest="config_verb", required=True, metavar="COMMAND")
+    add_config_check(lambda name, run, text: _verb(checks, name, run, text))
     return parser
 
 
@@ -99,26 +91,10 @@ def _verb(
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.set_defaults(run=run)
-    url = os.environ.get(URL_VARIABLE, "redis://127.0.0.1:6379/0")
-    parser.add_argument("--redis-url", default=url, metavar="URL", help=f"default: ${URL_VARIABLE}, else this host's")
+    parser.add_argument("--redis-url", default=default_url(), metavar="URL", help=f"default: ${URL_VARIABLE}, else this host's")
     if name != "worker":
         parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
-
-
-def _worker(arguments: argparse.Namespace) -> int:
-    from .supervisor import Supervisor, worker_name
-
-    settings = read_settings(arguments)
-    load(arguments.lua)  # what is wrong with folder or URL is said now, and once
-    parse(arguments.redis_url)
-    bad = [queue for queue in arguments.queues if not QUEUE_PATTERN.fullmatch(queue)]
-    if bad:
-        raise SettingsError([f"queue {queue!r}: allowed are up to 200 of letters, digits and _ . : -" for queue in bad])
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    overlay = str(arguments.lua.resolve()) if arguments.lua else ""
-    queues = tuple(dict.fromkeys(arguments.queues))
-    return Supervisor(Plan(arguments.redis_url, arguments.name or worker_name(), queues, overlay, settings)).run()
 
 
 def _operate(name: str) -> Callable[[argparse.Namespace], int]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from .errors import SettingsError, StormqError
+from .redaction import is_secret
 
 KEY_FILE_VARIABLE: Final = "STORMQ_KEY_FILE"
 KEYS_VARIABLE: Final = "STORMQ_KEYS"
@@ -46,6 +47,8 @@ class AeadCodec:
         for key_id, key in keys.items():
             if not key_id or not all(c.isalnum() or c in "_.-" for c in key_id) or not key_id.isascii():
                 problems.append(f"key id {key_id!r}; allowed: letters, digits and _ . -")
+            if is_secret(key_id):
+                problems.append(f"key id {key_id!r} reads like the name of a secret: redaction would spoil tokens")
             if len(key) != KEY_BYTES:
                 problems.append(f"key {key_id!r} has {len(key)} bytes; allowed: {KEY_BYTES}")
         if problems:

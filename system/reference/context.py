@@ -14,7 +14,9 @@ from typing import Any, Final
 
 from .board import TOLD_MAX
 from .claimed import Claimed
+from .codec import PayloadCodec
 from .keys import iso
+from .payload import seal_text
 from .plan import Plan
 from .redaction import redact, redact_text
 
@@ -46,8 +48,8 @@ def begin(job: Claimed, plan: Plan, incarnation: str) -> Told:
     }
 
 
-def add_call(told: Told, call: "partial[Any]") -> None:
-    """Add function and arguments, cut to a size that tells people enough.
+def add_call(told: Told, call: "partial[Any]", codec: PayloadCodec | None = None) -> None:
+    """Add function and arguments, cut to a size that tells people enough; with a codec, for those who have the key.
 
     Positional arguments get their parameters' names, since a secret is known by its name.
     """
@@ -61,6 +63,8 @@ def add_call(told: Told, call: "partial[Any]") -> None:
         told["arguments"] = {**arguments, **{name: sketch.of(value) for name, value in call.keywords.items()}}
     except Exception:  # noqa: BLE001  # code of the arguments' own
         told["arguments"] = "can't be shown"
+    if codec is not None:
+        told["arguments"] = seal_text(json.dumps(redact(told["arguments"])), codec, told["job"])
 
 
 def name_of(call: "partial[Any]") -> str:

@@ -53,7 +53,10 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class Which:
-    """Dead letters that have all of it; '' and None ask for nothing. ``older_than_s``: dead for longer."""
+    """Dead letters that have all of it; '' and None ask for nothing.
+
+    ``error_type``: with its module or without; ``older_than_s``: dead for longer.
+    """
 
     queues: tuple[str, ...] = ()
     reason: str = ""
@@ -62,7 +65,8 @@ class Which:
 
     def fits(self, letter: DeadLetter) -> bool:
         """Whether the letter has what is asked for, its queue and age apart."""
-        return self.reason in {"", letter.reason} and self.error_type in {"", letter.error_type}
+        error_types = {"", letter.error_type, letter.error_type.rpartition(".")[2]}
+        return self.reason in {"", letter.reason} and self.error_type in error_types
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 import signal
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,11 +9,11 @@ from types import CoroutineType, FrameType
 from typing import Any, Final
 
 from .claimed import Claimed
+from .codec import PayloadCodec
 from .context import message_of
 from .current import CurrentJob, set_current_job
 from .errors import Reject, SoftTimeout
-from .payload import TRACE_MAX, Undecodable, decode_call, encode_result, encode_trace
-from .redaction import redact_text
+from .payload import Undecodable, decode_call, encode_result, encode_trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,39 +68,37 @@ def _call(body: Callable[[], object], timeout_s: float) -> object:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def run(job: Claimed, decoded: "Callable[[partial[Any]], None]") -> Outcome:
+def run(job: Claimed, decoded: "Callable[[partial[Any]], None]", codec: PayloadCodec | None = None) -> Outcome:
     """Run the body of ``job`` in this thread, which must be the main one (signals).
 
-    ``decoded`` is told the call before it is made.
+    ``decoded`` is told the call before it is made. ``codec`` opens the call, and seals what comes of it.
     """
+
+    def failed(kind: str, error: BaseException | str, error_type: str) -> Outcome:
+        return Outcome(kind, encode_trace(error, codec, job.id), error_type, message_of(error))
+
     if job.unsupported:
-        return _failed("unsupported", f"not implemented: {job.unsupported}", "unsupported")
+        return failed("unsupported", f"not implemented: {job.unsupported}", "unsupported")
     try:
-        body = decode_call(job.data)
+        body = decode_call(job.data, codec, job.id)
     except Undecodable as error:
-        return _failed("unserialisable", error, "unserialisable")
-    if isinstance(body, partial):
-        decoded(body)
+        return failed("unserialisable", error, "unserialisable")
+    decoded(body)
     if signal.getsignal(signal.SIGALRM) != ALARM._ring:  # noqa: SLF001  # an earlier job may have taken the signal
         ALARM.install()
     deadline_s = time.monotonic() + job.timeout_s
     numbers = (job.attempts + 1, job.attempts_max, job.fence, job.exec, deadline_s)
     set_current_job(CurrentJob(job.id, job.queue, *numbers, job.user))
     try:
-        return Outcome("", encode_result(_call(body, job.timeout_s)))
+        return Outcome("", encode_result(_call(body, job.timeout_s), codec, job.id))
     except SoftTimeout as error:
-        return _failed("timeout", error, "timeout")
+        return failed("timeout", error, "timeout")
     except Reject as error:
-        return _failed("rejected", error, _type_of(error))
+        return failed("rejected", error, _type_of(error))
     except BaseException as error:  # noqa: BLE001  # SystemExit in a job ends the job, not the slot
-        return _failed("error", error, _type_of(error))
+        return failed("error", error, _type_of(error))
     finally:
         set_current_job(None)
-
-
-def _failed(kind: str, error: BaseException | str, error_type: str) -> Outcome:
-    text = error if isinstance(error, str) else "".join(traceback.format_exception(error))
-    return Outcome(kind, encode_trace(redact_text(text[-TRACE_MAX:])), error_type, message_of(error))
 
 
 def _type_of(error: BaseException) -> str:

@@ -3,11 +3,12 @@
 
 import json
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .codec import PayloadCodec
+from .codec import PayloadCodec, is_sealed
 from .keys import results_key
 from .payload import decode_trace, open_text
 
@@ -59,6 +60,9 @@ def _context(text: str, job_id: str, codec: PayloadCodec | None) -> dict[str, An
         return {"unreadable": text}
     if not isinstance(context, dict):
         return {"unreadable": text}
-    return {
-        name: open_text(value, codec, job_id) if isinstance(value, str) else value for name, value in context.items()
-    }
+    for name, value in context.items():
+        if is_sealed(value):
+            context[name] = open_text(value, codec, job_id)
+            with suppress(ValueError):  # arguments were sealed as JSON
+                context[name] = json.loads(context[name]) if name == "arguments" else context[name]
+    return context

@@ -19,6 +19,7 @@ from .codec import CodecError, PayloadCodec, is_sealed, unseal
 from .redaction import redact_text
 
 TRACE_MAX: Final = 16_000
+SHORT_MAX: Final = 500
 UNSERIALISABLE_RESULT: Final = "Unserializable return value"  # RQ's words for it
 
 
@@ -137,6 +138,15 @@ def decode_trace(field: bytes, codec: PayloadCodec | None = None, job_id: str = 
 def seal_text(text: str, codec: PayloadCodec | None, job_id: str) -> str:
     """A text that may quote what the job was called with; as it is where there is no codec."""
     return text if codec is None else codec.seal(zlib.compress(text.encode("utf-8", "replace")), f"text:{job_id}")
+
+
+def seal_short(text: str, codec: PayloadCodec | None, job_id: str) -> str:
+    """``seal_text`` of as much as makes a token of ``SHORT_MAX`` characters at most: scripts cut there."""
+    for length in (SHORT_MAX, SHORT_MAX // 2, SHORT_MAX // 4):
+        sealed = seal_text(text[:length], codec, job_id)
+        if len(sealed) <= SHORT_MAX:
+            return sealed
+    return ""
 
 
 def open_text(text: str, codec: PayloadCodec | None, job_id: str) -> str:

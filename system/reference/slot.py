@@ -23,9 +23,11 @@ from typing import Any, Final
 from . import context, linux, worker_log
 from .board import Board, Phase, Record
 from .claimed import Claimed, parse
+from .codec import codec_from_environment
 from .execution import Outcome, run
 from .keys import iso, sp_key
 from .link import Link, LinkDown, Retrier
+from .payload import seal_short
 from .resp import Command, Reply, ReplyError
 from .scratch import Runs
 from .scripts import Scripts, load
@@ -64,6 +66,7 @@ class Slot:
         )
         self.timer = linux.KillTimer()
         self.retrier = Retrier(plan.settings.io_timeout_s, rng)
+        self.codec = codec_from_environment()
         self.seq = 0
         self.sent_ns = 0
         self.wait_s = plan.settings.poll_s  # until it is worth asking again
@@ -175,13 +178,13 @@ class Slot:
         self.timer.arm(hard_s + grace_s / 2)  # behind the supervisor's, for the case that it is frozen
 
         def decoded(call: "partial[Any]") -> None:
-            context.add_call(told, call)
+            context.add_call(told, call, self.codec)
             self.board.write(replace(record, told=context.to_board(told)))
             if job.attempts:
                 log.info("%s %s attempt %d/%d begins", told["name"], job.id, told["attempt"], job.attempts_max)
 
         with self.runs.own_directory(self.seq):  # its removal counts as part of the run, and so is bounded with it
-            outcome = run(job, decoded)
+            outcome = run(job, decoded, self.codec)
         self.board.write(Record(Phase.REPORTING, self.seq, self.sent_ns, queue=job.queue, job=job.id))
         self.timer.arm(0)
         return self._outcome(job, outcome, told, (linux.boottime_ns() - now_ns) // 1_000_000)
@@ -192,7 +195,8 @@ class Slot:
             ran = context.ended_well(told, duration_ms)
             return self.scripts.call("complete", *held, job.result_ttl_s, iso(), name, outcome.text, ran)
         log.warning("%s", context.line(told, outcome.kind, duration_ms, outcome.message))
-        ran = context.ended_badly(told, duration_ms, outcome.message)
+        message = seal_short(outcome.message, self.codec, job.id)
+        ran = context.ended_badly(told, duration_ms, message)
         bounds = (job.attempts_max, job.delay_us)
         return self.scripts.call(
             "fail", *held, outcome.kind, *bounds, iso(), name, outcome.text, outcome.error_type, ran

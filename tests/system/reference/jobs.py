@@ -140,3 +140,12 @@ def fail_in_first_life(path: str) -> None:
     note(path, f"{job.id} {job.exec}")
     if not Path(path).with_suffix(".mended").exists():
         raise ConnectionError(f"{job.id}: the service is down, password=hunter2")
+
+
+def echo(text: str, *, fails: bool = False, crashes: bool = False) -> dict[str, str]:
+    """Gives back what it was called with, also in its error."""
+    if crashes:
+        os._exit(9)
+    if fails:
+        raise ValueError(f"it said {text}")
+    return {"said": text}

@@ -1,17 +1,21 @@
 """Encryption at rest: neither Redis nor RQ's readers see what a job is called with, or what comes of it."""
 
+import base64
 import pickle
 import zlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from redis import Redis
+from rq.job import Job
 
-from system.reference import SettingsError
-from system.reference.codec import AeadCodec, CodecError, codec_from_environment, new_key
+from system.reference import Queue, SettingsError
+from system.reference.codec import AeadCodec, CodecError, codec_from_environment, is_sealed, new_key
+from system.reference.dead_letters import DeadLetters
 from system.reference.payload import (
     Undecodable,
     decode_call,
@@ -22,7 +26,8 @@ from system.reference.payload import (
     encode_trace,
 )
 from tests.system.reference import jobs
-from tests.system.reference.workers import Worker
+from tests.system.reference.server import Client, RedisServer
+from tests.system.reference.workers import Worker, wait_until
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
 CODEC = AeadCodec({"new": NEW, "old": OLD})
@@ -119,3 +124,126 @@ class TestKeys:
             codec_from_environment({"STORMQ_KEY_FILE": "x", "STORMQ_KEYS": "y"})
         with pytest.raises(SettingsError, match="no key"):
             codec_from_environment({"STORMQ_KEYS": "# none"})
+
+
+class TestWithRedis:
+    @pytest.fixture
+    def keys(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """A key file, which workers of this test are told of."""
+        path = tmp_path / "keys"
+        path.write_text(f"{new_key('2026-11')}\n")
+        monkeypatch.setenv("STORMQ_KEY_FILE", str(path))
+        return path
+
+    @pytest.mark.usefixtures("keys")
+    def test_neither_redis_nor_rqs_readers_see_what_a_job_is_called_with_or_what_comes_of_it(
+        self, redis_server: RedisServer, redis: Client, worker: Spawn
+    ) -> None:
+        codec = codec_from_environment()
+        queue = Queue("default", redis_server.url, codec=codec)
+        queue.enqueue(jobs.echo, NEEDLE, job_id="well")
+        queue.enqueue(jobs.echo, NEEDLE, fails=True, job_id="badly", max_attempts=1)
+        queue.enqueue(jobs.echo, NEEDLE, crashes=True, job_id="crash")
+        assert NEEDLE.encode() not in everything(redis_server)
+        with worker(max_crashes=1):
+            wait_until(lambda: redis.zcard("rq:finished:default") == 1 and redis.zcard("rq:sp:dead:default") == 2)
+        assert NEEDLE.encode() not in everything(redis_server)
+
+        plain = Redis(port=redis_server.port)
+        for name in ("well", "badly", "crash"):
+            job = Job.fetch(name, connection=plain)
+            assert job.func_name == "tests.system.reference.jobs.echo"
+            assert is_sealed(job.args[0])
+            assert not job.kwargs
+        result = Job.fetch("well", connection=plain).latest_result()
+        assert result is not None
+        assert is_sealed(result.return_value)
+        assert decode_result(redis.xrange("rq:results:well")[0][1]["return_value"], codec, "well") == {"said": NEEDLE}
+
+        with_key, without = DeadLetters(plain, codec=codec), DeadLetters(plain)
+        for name in ("badly", "crash"):
+            (run,), (blind,) = with_key.history(name), without.history(name)
+            assert run.context["arguments"]["text"] == NEEDLE
+            assert NEEDLE not in repr(blind) + repr(without.get(name))
+        assert f"ValueError: it said {NEEDLE}" in with_key.history("badly")[0].trace
+        assert with_key.get("badly").error_message == f"it said {NEEDLE}"
+        assert without.get("badly").error_type == "ValueError"
+
+    def test_without_a_codec_redis_has_it_in_plain(
+        self, redis_server: RedisServer, redis: Client, worker: Spawn, queue: Queue
+    ) -> None:
+        queue.enqueue(jobs.echo, NEEDLE, job_id="well")
+        queue.enqueue(jobs.echo, NEEDLE, fails=True, job_id="badly", max_attempts=1)
+        assert NEEDLE.encode() in everything(redis_server)
+        with worker():
+            wait_until(lambda: redis.zcard("rq:finished:default") == 1 and redis.zcard("rq:sp:dead:default") == 1)
+        redis.delete("rq:job:well", "rq:job:badly")
+        assert everything(redis_server).count(NEEDLE.encode()) >= 2, "a result and a traceback"
+
+    def test_worker_without_the_key_buries_a_sealed_job_and_says_why(
+        self, redis_server: RedisServer, redis: Client, worker: Spawn
+    ) -> None:
+        Queue("default", redis_server.url, codec=CODEC).enqueue(jobs.echo, NEEDLE, job_id="j")
+        with worker():
+            wait_until(lambda: redis.zcard("rq:sp:dead:default") == 1)
+        letter = DeadLetters(Redis(port=redis_server.port)).get("j")
+        assert letter.reason == "unserialisable"
+        assert "it is sealed, and no key is given ($STORMQ_KEY_FILE" in letter.error_message
+        assert letter.attempts == 0, "no attempt was made, so that it runs once the key is there"
+
+    def test_key_given_later_lets_the_requeued_job_run(
+        self, redis_server: RedisServer, redis: Client, worker: Spawn, keys: Path
+    ) -> None:
+        queue = Queue("default", redis_server.url, codec=codec_from_environment())
+        queue.enqueue(jobs.echo, NEEDLE, job_id="j")
+        sealed_with = keys.read_text()
+        keys.write_text(f"{new_key('2026-12')}\n")
+        with worker():
+            wait_until(lambda: redis.zcard("rq:sp:dead:default") == 1)
+        keys.write_text(keys.read_text() + sealed_with)  # the new key seals, both open
+        dead = DeadLetters(Redis(port=redis_server.port))
+        assert dead.get("j").reason == "unserialisable"
+        dead.requeue(dead.get("j"), "the old key is there again")
+        with worker():
+            wait_until(lambda: redis.zcard("rq:finished:default") == 1)
+
+    def test_worker_says_that_payloads_are_not_encrypted(
+        self, worker: Spawn, capfd: pytest.CaptureFixture[str], redis: Client, queue: Queue
+    ) -> None:
+        queue.enqueue(jobs.nothing, job_id="j")
+        with worker():
+            wait_until(lambda: redis.zcard("rq:finished:default") == 1)
+        assert "payloads are not encrypted" in capfd.readouterr().err
+
+
+def everything(server: RedisServer) -> bytes:
+    """All that Redis has, its values opened as far as anybody without a key can: base64, zlib."""
+    redis: Client = Redis(port=server.port)
+    found = []
+    for key in redis.scan_iter():
+        kind = redis.type(key)
+        found.append(key)
+        if kind == b"hash":
+            found += [part for pair in redis.hgetall(key).items() for part in pair]
+        elif kind == b"stream":
+            found += [part for _, fields in redis.xrange(key) for pair in fields.items() for part in pair]
+        elif kind == b"zset":
+            found += redis.zrange(key, 0, -1)
+        elif kind == b"list":
+            found += redis.lrange(key, 0, -1)
+        elif kind == b"set":
+            found += redis.smembers(key)
+        else:
+            found.append(redis.get(key))
+    assert len(found) > 10
+    return b"\n".join(part for value in found for part in (value, *_opened(value)))
+
+
+def _opened(value: bytes) -> list[bytes]:
+    opened = []
+    with suppress(ValueError):
+        opened.append(base64.b64decode(value, validate=True))
+    for each in (value, *opened):
+        with suppress(zlib.error):
+            opened.append(zlib.decompress(each))
+    return opened

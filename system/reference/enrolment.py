@@ -12,7 +12,7 @@ from .keys import sp_key
 from .plan import Plan
 from .resp import Command, Reply
 
-LOOK_S: Final = 10.0
+LOOK_MAX_S: Final = 10.0
 log: Final = logging.getLogger("stormq.enrolment")
 
 
@@ -41,6 +41,7 @@ class Enrolment:
         self.superseded = ""
         self._begun = False
         self._look_at_s = math.inf
+        self._pause_s = min(LOOK_MAX_S, plan.settings.clean_interval_s)
 
     def begin(self) -> None:
         """From now on it may register; called from the main thread."""
@@ -81,11 +82,11 @@ class Enrolment:
                 self.refusal = error
         self._begun = False
         self.done = True
-        self._look_at_s = time.monotonic() + LOOK_S
+        self._look_at_s = time.monotonic() + self._pause_s
         self._ring()
 
     def _seen(self, queue: str, reply: Reply) -> None:
-        self._look_at_s = time.monotonic() + LOOK_S
+        self._look_at_s = time.monotonic() + self._pause_s
         version, place = (each.decode("utf-8", "replace") if each is not None else "" for each in reply)
         if not version and self._registration is not None:
             log.warning("%s: Redis has lost the configuration; it is registered again", queue)

@@ -137,10 +137,10 @@ class Supervisor:
 
     def _bury(self, slot: SlotProcess) -> None:
         """Its process is gone: say what that means for the job it held."""
-        status, record = slot.reap()
-        self.scratch.discard(slot.incarnation)
         self.spares = [each for each in self.spares if each is not slot]
         self.active = tuple(each for each in self.active if each is not slot)
+        status, record = slot.reap()
+        self.scratch.discard(slot.incarnation)
         self._pace(slot, record)
         self.ends.tell(slot, status, record)
         if status == SUPERSEDED_EXIT and not self.superseded:

@@ -1,14 +1,16 @@
 """Job bodies. Each notes what happened in a file, so that a test sees runs and not what the queue says of them."""
 
 import ctypes
+import logging
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-from system.reference import current_job
+from system.reference import Reject, current_job
 
 
 def note(path: str, text: str) -> None:
@@ -100,6 +102,46 @@ def with_deaf_child(path: str) -> None:
     child = subprocess.Popen(["sleep", "60"], process_group=0)
     note(path, f"child {child.pid}")
     hang_in_c(path, 60)
+
+
+def hang(path: str, how: str) -> None:
+    """Leaves files and a process in a session of its own, then outlives its soft timeout in the way asked for."""
+    folder = Path(tempfile.mkdtemp())
+    (folder / "deep").mkdir()
+    (folder / "deep" / "file").write_text("left behind")
+    (folder / "deep").chmod(0)
+    child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    note(path, f"{os.getpid()} {child.pid} {folder}")
+    if how == "deaf":
+        swallow(path, 60)
+    elif how == "c":  # the GIL is free, and yet no Python code of this thread runs on
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        ctypes.CDLL(None).usleep(60_000_000)
+    else:
+        hang_in_c(path, 60)
+
+
+def litter(path: str) -> None:
+    """Leaves a file, and stands where it lies."""
+    folder = Path(tempfile.mkdtemp())
+    os.chdir(folder)
+    note(path, f"{folder} {os.environ['TMPDIR']} {tempfile.gettempdir()} {os.getpid()}")
+
+
+def where(path: str) -> None:
+    note(path, f"{Path.cwd()} {os.environ['TMPDIR']} {tempfile.gettempdir()} {os.getpid()}")
+
+
+def reject(path: str) -> None:
+    note(path, "run")
+    raise Reject("the account password=hunter2 is closed")
+
+
+def leak(account: str, password: str, options: dict[str, object]) -> None:
+    """Fails in a way that tells what nobody may read."""
+    logging.getLogger("job").warning("login with password=%s for %s", password, account)
+    message = f"refused: {account} token={options['api_key']}"
+    raise PermissionError(message)
 
 
 def crash_with_child(path: str) -> None:

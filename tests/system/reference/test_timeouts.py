@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import pytest
+
 from system.reference import Queue
 from tests.system.reference import jobs
 from tests.system.reference.server import Client
@@ -41,26 +43,45 @@ def test_hang_in_c_is_killed(worker: Spawn, queue: Queue, redis: Client, notes: 
     assert [line.split()[0] for line in lines(notes)] == ["run", "run"]
 
 
-def test_body_that_swallows_everything_is_killed(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
-    with worker(timeout_s=0.3, grace_s=0.3, max_attempts=1):
-        queue.enqueue(jobs.swallow, str(notes), 60, job_id="j")
+@pytest.mark.parametrize("how", ["c", "gil", "deaf"])
+def test_job_that_outlives_its_soft_timeout_is_killed_with_all_it_left(
+    worker: Spawn, queue: Queue, redis: Client, notes: Path, how: str
+) -> None:
+    """It blocks in C, holds the GIL, or is deaf to signals and exceptions. A warm slot takes the next job."""
+    with worker(timeout_s=0.3, grace_s=0.3, max_attempts=1) as it:
+        queue.enqueue(jobs.hang, str(notes), how, job_id="j")
+        wait_until(lambda: lines(notes) and len(it.slots()) == 2)
+        warm = it.slots()
+        queue.enqueue(jobs.tell, f"{notes}.behind", job_id="behind")
+        slot, child, folder = lines(notes)[0].split()
+        assert Path(folder).parent in it.leftovers()
         wait_until(lambda: dead(redis, "j"))
+        wait_until(lambda: lines(Path(f"{notes}.behind")))
+        assert int(lines(Path(f"{notes}.behind"))[0].split()[-1]) in {*warm} - {int(slot)}
+        wait_until(lambda: is_gone(int(slot)) and is_gone(int(child)))
+        wait_until(lambda: not Path(folder).parent.exists())
     assert redis.hget("rq:job:j", "dead_reason") == "timeout"
-    assert "swallowed" in lines(notes)
+    if how == "deaf":
+        assert "swallowed" in lines(notes)
 
 
 def test_hard_timeout_holds_while_the_supervisor_is_frozen(
     worker: Spawn, queue: Queue, redis: Client, notes: Path
 ) -> None:
-    """The slot's own timer kills it; the thawed supervisor counts a timeout, no crash."""
+    """The slot's own timer kills it; the thawed supervisor counts a timeout, no crash, and clears up."""
     with worker(timeout_s=0.3, grace_s=0.4, max_attempts=1, lease_s=30, heartbeat_s=5) as it:
-        queue.enqueue(jobs.hang_in_c, str(notes), 60, job_id="j")
+        queue.enqueue(jobs.hang, str(notes), "gil", job_id="j")
         wait_until(lambda: lines(notes))
         os.kill(it.pid, signal.SIGSTOP)
-        wait_until(lambda: is_gone(int(lines(notes)[0].split()[1])))
+        slot, child, folder = lines(notes)[0].split()
+        wait_until(lambda: is_gone(int(slot)))
         os.kill(it.pid, signal.SIGCONT)
         wait_until(lambda: dead(redis, "j"))
+        wait_until(lambda: is_gone(int(child)) and not Path(folder).parent.exists())
+        queue.enqueue(jobs.add, 1, 2, job_id="next")
+        wait_until(lambda: redis.hget("rq:job:next", "status") == "finished")
     assert redis.hget("rq:job:j", "dead_reason") == "timeout"
+    assert redis.hget("rq:job:j", "crashes") is None
 
 
 def test_job_may_bring_its_own_timeout(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:

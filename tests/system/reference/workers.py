@@ -1,14 +1,21 @@
 """`stormq worker` as a program: spawned, looked into, killed."""
 
 import contextlib
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from system.reference import Backoff, Settings
+from system.reference.plan import Plan
+from system.reference.wire import Briefing, to_line
 
 FAST: Final = {
     "lease_s": 1.2,
@@ -47,12 +54,44 @@ def is_gone(pid: int) -> bool:
     return state_of(pid) in {"", "Z"}
 
 
+def fast(**settings: object) -> Settings:
+    """The settings of ``FAST``, for plans."""
+    values: dict[str, Any] = {**FAST, **settings}
+    backoff = Backoff(base_s=values.pop("backoff_base_s"), cap_s=values.pop("backoff_cap_s"))
+    return Settings(backoff=backoff, **values)
+
+
 class Worker:
     def __init__(self, url: str, *queues: str, extra: tuple[str, ...] = (), **settings: object) -> None:
         options = [p for k, v in {**FAST, **settings}.items() for p in ("--" + k.replace("_", "-"), str(v))]
         command = [sys.executable, "-m", "system.reference.cli", "worker", "--redis-url", url, *options, *extra]
-        self.process = subprocess.Popen([*command, *(queues or ("default",))])
+        self._begin([*command, *(queues or ("default",))])
+
+    def _begin(self, command: list[str], stdin: str = "") -> None:
+        """Its temporary directories and its log are in a folder of its own."""
+        self.folder = Path(tempfile.mkdtemp(prefix="stormq-test-"))
+        self.temporary = self.folder / "tmp"
+        self.temporary.mkdir()
+        with (self.folder / "log").open("w") as log:
+            self.process = subprocess.Popen(
+                command,
+                env={**os.environ, "TMPDIR": str(self.temporary)},
+                stdin=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
         self.pid = self.process.pid
+        assert self.process.stdin
+        self.process.stdin.write(stdin)
+        self.process.stdin.close()
+
+    def log(self) -> str:
+        """What the worker and its slots have written so far."""
+        return (self.folder / "log").read_text("utf-8")
+
+    def leftovers(self) -> list[Path]:
+        """What lies in the temporary directories of its runs."""
+        return [each for each in self.temporary.glob("stormq-worker-*/*/*") if each.exists()]
 
     def slots(self) -> list[int]:
         """Pids of its children: active slots and the spare."""
@@ -84,12 +123,32 @@ class Worker:
         return self.process.wait(within_s)
 
 
+class PlannedWorker(Worker):
+    def __init__(self, plan: Plan, limits: Mapping[str, Mapping[str, object]]) -> None:
+        lines = f"{to_line(Briefing('', '', plan))}\n{json.dumps(limits)}\n"
+        self._begin([sys.executable, "-m", "tests.system.reference.planned"], lines)
+
+
 @contextlib.contextmanager
 def running(url: str, *queues: str, extra: tuple[str, ...] = (), **settings: object) -> Iterator[Worker]:
-    worker = Worker(url, *queues, extra=extra, **settings)
+    with _ended(Worker(url, *queues, extra=extra, **settings)) as worker:
+        yield worker
+
+
+@contextlib.contextmanager
+def planned(plan: Plan, limits: Mapping[str, Mapping[str, object]] | None = None) -> Iterator[Worker]:
+    """A worker of a plan; with a version it registers, with these limits by queue."""
+    with _ended(PlannedWorker(plan, limits or {})) as worker:
+        yield worker
+
+
+@contextlib.contextmanager
+def _ended(worker: Worker) -> Iterator[Worker]:
     try:
         yield worker
     finally:
         if worker.process.poll() is None:
             worker.thaw()
             worker.kill_tree()
+        sys.stderr.write(worker.log())  # pytest shows it where a test failed
+        shutil.rmtree(worker.folder, ignore_errors=True)

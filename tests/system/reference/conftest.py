@@ -36,13 +36,13 @@ def redis(redis_server: RedisServer) -> Client:
 
 @pytest.fixture
 def queue(redis_server: RedisServer) -> Queue:
-    return Queue("default", connect(redis_server.url), Settings())
+    return Queue("default", connect(redis_server.url_of("producer")), Settings())
 
 
 @pytest.fixture
 def worker(redis_server: RedisServer) -> Callable[..., AbstractContextManager[Worker]]:
     """Spawns a worker for as long as a `with` lasts; settings by name."""
-    return partial(running, redis_server.url)
+    return partial(running, redis_server.url_of("worker"))
 
 
 @pytest.fixture

@@ -26,10 +26,10 @@ class _Relay(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, upstream: int) -> None:
+    def __init__(self, upstream: RedisServer) -> None:
         super().__init__(("127.0.0.1", 0), _Pipe)
-        self.upstream, self.replies_to_lose, self.leaves = upstream, 0, False
-        self.url = f"redis://127.0.0.1:{self.server_address[1]}/0"
+        self.upstream, self.replies_to_lose, self.leaves = upstream.port, 0, False
+        self.url = upstream.url_of("producer").replace(f":{upstream.port}/", f":{self.server_address[1]}/")
 
 
 class _Pipe(socketserver.BaseRequestHandler):
@@ -50,7 +50,7 @@ class _Pipe(socketserver.BaseRequestHandler):
 
 @pytest.fixture
 def relay(redis_server: RedisServer) -> Iterator[_Relay]:
-    with _Relay(redis_server.port) as server:
+    with _Relay(redis_server) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()

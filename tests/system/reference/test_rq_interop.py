@@ -78,7 +78,7 @@ def test_rq_info_counts_and_lists(worker: Spawn, queue: Queue, redis_server: Red
         wait_until(lambda: redis.zcard("rq:finished:default") == 3 and redis.zcard("rq:failed:default") == 1)
         program = Path(sys.executable).with_name("rq")
         shown = subprocess.run(
-            [program, "info", "--raw", "--url", redis_server.url], capture_output=True, text=True, check=True
+            [program, "info", "--raw", "--url", redis_server.stock_url], capture_output=True, text=True, check=True
         ).stdout
     assert "queue default 0, 0 executing, 3 finished, 1 failed" in shown
     assert "our-worker" in shown

@@ -9,6 +9,7 @@ from functools import wraps
 
 from redis.exceptions import RedisError
 
+from .codec import codec_from_environment
 from .connection import connect
 from .errors import UnreachableError
 from .inspection import info, queue_names
@@ -34,7 +35,8 @@ def needs_redis(run: Run) -> Run:
 @needs_redis
 def enqueue(arguments: argparse.Namespace) -> int:
     """Store one job."""
-    queue = Queue(arguments.queue, connect(arguments.redis_url, connections_max=1), read_settings(arguments))
+    redis = connect(arguments.redis_url, connections_max=1)
+    queue = Queue(arguments.queue, redis, read_settings(arguments), codec=codec_from_environment())
     done = queue.enqueue(
         arguments.func,
         *map(_argument, arguments.args),

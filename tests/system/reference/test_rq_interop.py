@@ -178,7 +178,7 @@ def test_prefix_is_shared_with_rq(redis_server: RedisServer) -> None:
         "import sys; from redis import Redis; import rq; from system.reference import Queue\n"
         "from rq.job import Job\n"
         f"redis = Redis(port={redis_server.port})\n"
-        f"Queue('default', {redis_server.url!r}).enqueue('operator.add', 1, 2, job_id='j')\n"
+        f"Queue('default', {redis_server.stock_url!r}).enqueue('operator.add', 1, 2, job_id='j')\n"
         "assert Job.fetch('j', connection=redis).args == (1, 2)\n"
         "assert rq.Queue('default', connection=redis).job_ids == ['j']\n"
         "assert all(key.startswith(b'{team}') for key in redis.keys()), redis.keys()\n"

@@ -8,10 +8,10 @@ from typing import Final
 
 from .cli_config import add_activate, add_config_check, add_health, add_worker, default_url
 from .cli_operators import add_dead, add_operations
+from .endpoint import URL_VARIABLE
 from .errors import EnqueueError, Rejected, SettingsError, StormqError, UnreachableError
 from .options import add_settings
 
-URL_VARIABLE: Final = "STORMQ_REDIS_URL"
 EPILOG: Final = """\
 exit codes: 0 done; 1 refused, or not found; 2 wrong usage or settings; 3 nobody knows whether the job was stored;
 4 Redis can't be reached; 130 interrupted"""
@@ -91,7 +91,8 @@ def _verb(
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.set_defaults(run=run)
-    parser.add_argument("--redis-url", default=default_url(), metavar="URL", help=f"default: ${URL_VARIABLE}, else this host's")
+    url_help = f"default: ${URL_VARIABLE}, else this host's"
+    parser.add_argument("--redis-url", default=default_url(), metavar="URL", help=url_help)
     if name != "worker":
         parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

@@ -1,14 +1,12 @@
-"""Settings from a TOML file and from the command line; the command line wins. All problems are told at once."""
+"""Settings as options of the command line, where they win over the file's. All problems are told at once."""
 
 import argparse
-import tomllib
-from collections.abc import Mapping
-from dataclasses import fields
+import os
+import re
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from .backoff import Backoff
-from .errors import SettingsError
+from .config_file import load_config, settings_of_options
 from .settings import Settings
 
 HELP: Final = {
@@ -28,6 +26,11 @@ HELP: Final = {
     "drain_s": "how long running jobs have when the worker is asked to stop",
     "slots": "jobs that run at once, each in a process of its own",
     "preload": "modules that every slot imports before it takes a job (comma-separated)",
+    "environment": "its name, as in production; told with each failure",
+    "clean_interval_s": "time between looks for finished jobs and audit entries that may go",
+    "keep_finished": "finished jobs of a queue that are kept at most (default: all, for as long as their results)",
+    "dead_retention_s": "how long a dead letter is kept",
+    "audit_retention_s": "how long an entry of the audit stream is kept",
 }
 BACKOFF_HELP: Final = {
     "kind": "fixed, linear or exponential",
@@ -40,14 +43,14 @@ BACKOFF_HELP: Final = {
 def add_settings(parser: argparse.ArgumentParser, names: tuple[str, ...] | None = None) -> None:
     """Add ``--config`` and an option for each setting (or for ``names`` only)."""
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help="settings as TOML: these names, and a table [backoff]"
+        "--config", type=Path, metavar="FILE", help="the TOML file of all queues (see `stormq config check --help`)"
     )
     defaults = Settings()
     group = parser.add_argument_group("settings", "they take the place of the file's")
     for name, text in HELP.items():
         if names is None or name in names:
             default = getattr(defaults, name)
-            shown = "" if name in {"margin_s", "preload"} else f" (default: {default:g})"
+            shown = "" if default in (None, "", ()) else f" (default: {default:g})"
             group.add_argument(_option(name), dest=f"set_{name}", metavar=_metavar(name), help=text + shown)
     if names is None:
         for name, text in BACKOFF_HELP.items():
@@ -57,75 +60,21 @@ def add_settings(parser: argparse.ArgumentParser, names: tuple[str, ...] | None 
             )
 
 
+def given_options(arguments: argparse.Namespace) -> dict[str, str]:
+    """Settings of the command line by name, those of the backoff as `backoff.kind`."""
+    return {
+        re.sub("^backoff_", "backoff.", name.removeprefix("set_")): text
+        for name, text in vars(arguments).items()
+        if name.startswith("set_") and text is not None
+    }
+
+
 def read_settings(arguments: argparse.Namespace) -> Settings:
-    """The settings that file and options make. Raises ``SettingsError``."""
-    problems: list[str] = []
-    values, backoff = _from_file(arguments.config, problems)
-    for name, text in vars(arguments).items():
-        if name.startswith("set_backoff_") and text is not None:
-            backoff[name.removeprefix("set_backoff_")] = text
-        elif name.startswith("set_") and text is not None:
-            values[name.removeprefix("set_")] = text
-    chosen = _convert("", {each.name: each.type for each in fields(Settings)}, values, problems)
-    delays = _convert("backoff.", {each.name: each.type for each in fields(Backoff)}, backoff, problems)
-    made = None
-    for make in (lambda: Backoff(**delays), lambda: Settings(**chosen)):
-        try:
-            made = make()
-        except SettingsError as error:
-            problems += error.problems
-    if problems:
-        raise SettingsError(problems)
-    assert isinstance(made, Settings)  # noqa: S101  # the last of the two; mypy can't know
-    return Settings(**chosen, backoff=Backoff(**delays))
-
-
-def _from_file(path: Path | None, problems: list[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    if path is None:
-        return {}, {}
-    try:
-        values = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        problems.append(f"{path}: {error}")
-        return {}, {}
-    backoff = values.pop("backoff", {})
-    if not isinstance(backoff, dict):
-        problems.append(f"{path}: backoff must be a table")
-        backoff = {}
-    return values, backoff
-
-
-def _convert(head: str, types: Mapping[str, Any], values: dict[str, Any], problems: list[str]) -> dict[str, Any]:
-    converted: dict[str, Any] = {}
-    for name, value in values.items():
-        if name not in types or name == "backoff":
-            problems.append(f"{head}{name}: no such setting; there are {', '.join(n for n in types if n != 'backoff')}")
-            continue
-        try:
-            converted[name] = _typed(name, types[name], value)
-        except (TypeError, ValueError):
-            problems.append(f"{head}{name} is {value!r}; a {_metavar(name).lower()} is needed")
-    return converted
-
-
-def _typed(name: str, wanted: object, value: object) -> object:
-    if name == "preload":
-        return (
-            tuple(part for part in value.split(",") if part)
-            if isinstance(value, str)
-            else tuple(map(str, _listed(value)))
-        )
-    if name in {"kind", "jitter"}:
-        return str(value)
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise TypeError
-    return int(value) if wanted is int else float(value)
-
-
-def _listed(value: object) -> list[object]:
-    if not isinstance(value, list):
-        raise TypeError
-    return value
+    """Settings of the queue that ``arguments`` name, from the file if there is one. Raises ``SettingsError``."""
+    options = given_options(arguments)
+    if arguments.config is None:
+        return settings_of_options(options)
+    return load_config(arguments.config, os.environ, options).settings_of(arguments.queue)
 
 
 def _option(name: str) -> str:
@@ -135,4 +84,4 @@ def _option(name: str) -> str:
 def _metavar(name: str) -> str:
     if name.endswith("_s"):
         return "SECONDS"
-    return {"preload": "MODULES", "kind": "WORD", "jitter": "WORD"}.get(name, "NUMBER")
+    return {"preload": "MODULES", "kind": "WORD", "jitter": "WORD", "environment": "NAME"}.get(name, "NUMBER")

@@ -8,6 +8,8 @@ from .errors import SettingsError
 
 TIMEOUT_S_MIN: Final = 0.01
 TIMEOUT_S_MAX: Final = 30 * 86400.0
+DAY_S: Final = 86400.0
+YEARS_S: Final = 10 * 365 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,9 @@ class Settings:
     result_ttl_s: how long a finished job and its result are kept (-1: for good). window_s: how long a repeated enqueue
     is known as such. enqueue_timeout_s: how long an enqueue keeps trying. drain_s: how long running jobs have when the
     worker is asked to stop. slots: bodies that run at once. preload: modules that each slot imports before it is ready.
+    environment: its name ("production"), told with each failure. clean_interval_s: between looks for what may go.
+    keep_finished: at most so many finished jobs of a queue are kept (None: all, for as long as their results).
+    dead_retention_s, audit_retention_s: how long dead letters and audit entries are kept.
     """
 
     max_attempts: int = 3
@@ -44,7 +49,8 @@ class Settings:
     environment: str = ""
     clean_interval_s: float = 30.0
     keep_finished: int | None = None
-    audit_retention_s: float = 7776000.0
+    dead_retention_s: float = 90 * DAY_S
+    audit_retention_s: float = 365 * DAY_S
 
     def __post_init__(self) -> None:
         """Raise ``SettingsError`` with everything that is wrong."""
@@ -74,10 +80,14 @@ class Settings:
             ("heartbeat_s", self.heartbeat_s, 0.05, 86400),
             ("sweep_interval_s", self.sweep_interval_s, 0.05, 3600),
             ("poll_s", self.poll_s, 0.05, 60),
-            ("result_ttl_s", self.result_ttl_s, -1, 10 * 365 * 86400),
+            ("result_ttl_s", self.result_ttl_s, -1, YEARS_S),
             ("window_s", self.window_s, 1, 7 * 86400),
             ("enqueue_timeout_s", self.enqueue_timeout_s, 0.05, 600),
             ("drain_s", self.drain_s, 0, 86400),
+            ("clean_interval_s", self.clean_interval_s, 0.05, 86400),
+            ("keep_finished", self.keep_finished or 0, 0, 10_000_000),
+            ("dead_retention_s", self.dead_retention_s, 60, YEARS_S),
+            ("audit_retention_s", self.audit_retention_s, 60, YEARS_S),
         ]
         return [
             f"{name} is {value:g}; allowed: {least:g} to {most:g}"

@@ -15,6 +15,8 @@ from scenarios.scenario import Scenario
 LOAD_S_MAX: Final = 16.0
 KIND_NEEDS: Final = {"fail": "retries"}
 """What a kind of job asks of any target: without it, its jobs are left out."""
+OURS_ONLY: Final = frozenset({"store_down", "backup"})
+"""Effects on a store that the harness must have started itself."""
 SITUATION_NEEDS: Final = {"retries": "retries", "dead letters": "dead_letters", "timeouts": "soft_timeout"}
 """Situations that a target without the ability can't reach."""
 
@@ -68,7 +70,7 @@ def fit(scenario: Scenario, description: Description, *, own_store: bool = True)
 def _faults(scenario: Scenario, description: Description, *, own_store: bool) -> tuple[list[Planned], list[str]]:
     kept, left_out = [], []
     for planned in scenario.faults:
-        if planned.fault.effect == "store_down" and not own_store:
+        if planned.fault.effect in OURS_ONLY and not own_store:
             left_out.append(f"fault {planned.fault.name}: not applicable to a Redis that the harness did not start")
             continue
         missing = planned.fault.needs - description.abilities

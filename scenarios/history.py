@@ -126,8 +126,8 @@ class History:
 
     @cached_property
     def ops(self) -> pl.DataFrame:
-        """Operators' requests: t, op, job, phase."""
-        return self._few.filter(pl.col("e") == "op").select("t", "op", "job", "phase")
+        """Operators' requests: t, op, job or queue, phase."""
+        return self._few.filter(pl.col("e") == "op").select("t", "op", "job", "queue", "phase")
 
     @cached_property
     def phases(self) -> dict[str, int]:

@@ -69,7 +69,7 @@ class Causes:
             if signal.name == "KILL":
                 self._kills[signal.worker, signal.pid].append(signal.t)
         self._requeues: dict[str, list[int]] = defaultdict(list)
-        for t, op, job, _phase in history.ops.iter_rows():
+        for t, op, job in history.ops.select("t", "op", "job").iter_rows():
             if op == "requeue":
                 self._requeues[job].append(t)
 

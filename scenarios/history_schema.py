@@ -46,6 +46,7 @@ FEW: Final = "few"
 FEW_COLUMNS: Final = (
     "t", "e", "worker", "pid", "pid_start", "life", "lo_ns", "name", "fault", "kind", "effect", "phase", "workers", "n",
     "evidence", "by", "server", "server_us", "op", "job",
+    "queue",
 )  # fmt: skip
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {**MANY, FEW: FEW_COLUMNS}
 

@@ -39,7 +39,9 @@ class Metrics:
         self.lost = lost.look(history, promise, scenario)
         self.stopped = min(history.looked_at, history.end)
         self.jobs = _timed(history, promise, scenario)
-        self.able = self.jobs.filter((pl.col("outcome") == "acked") & pl.col("can_succeed"))
+        self.forgotten = lost.lost_by_store(history, self.jobs)["job"]  # no doing of the queue's
+        kept = ~pl.col("job").is_in(self.forgotten.implode())
+        self.able = self.jobs.filter((pl.col("outcome") == "acked") & pl.col("can_succeed") & kept)
         self.disturbed = disturbed(history, recovery_ns(promise))
 
     def all(self) -> tuple[Metric, ...]:
@@ -92,7 +94,7 @@ class Metrics:
         over = (pl.col("n_ok") > 0) | pl.col("state").fill_null("").is_in(lost.ENDED_OTHERWISE)
         if not self.history.can("dead_letters"):
             over |= pl.col("n_failed") >= self.scenario.policy.max_attempts
-        return acked.filter(~over & ~pl.col("job").is_in(lost_names))
+        return acked.filter(~over & ~pl.col("job").is_in([*lost_names, *self.forgotten]))
 
     def success_rate(self) -> Metric:
         """Successful / acknowledged, over jobs that can succeed."""

@@ -218,6 +218,7 @@ class ScenarioRunner:
         except ProducerError as error:
             raise TargetError(f"target {self.program.label}: {error}") from error
         with client:
+            env.operate = client.operate
             yield client
 
     def _warm_up(self, env: NativeEnvironment, client: ProducerClient, names: list[str]) -> None:

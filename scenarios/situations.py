@@ -15,6 +15,7 @@ import polars as pl
 from stormproof_target import Promise
 
 from chaos.causes import Cause
+from scenarios.checkers import lost
 from scenarios.history_faults import FaultSpan
 from scenarios.history_types import FOREVER
 
@@ -137,13 +138,20 @@ def _most_leases(seen: _Seen) -> int:
     return int(seen.history.counts["running"].max() or 0)  # type: ignore[arg-type]  # a count
 
 
+def _lost_by_store(seen: _Seen) -> int:
+    """Acknowledged jobs that are gone because the store forgot their enqueue."""
+    return lost.lost_by_store(seen.history, seen.load()).height
+
+
 def _repeats_by(cause: Cause) -> Callable[[_Seen], int]:
     def count(seen: _Seen) -> int:
         causes = seen.history.causes(seen.promise, seen.scenario.policy)
         again = seen.history.jobs.filter((pl.col("n_runs") > 1) & ~pl.col("plain"))["job"]
         return sum(cause in causes.repeat(a, b, job) for job in seen.history.stories(again) for a, b in job.pairs)
 
-    words = {Cause.KILLED: "a kill", Cause.LEASE_ENDED: "an ended lease"}[cause]
+    words = {Cause.KILLED: "a kill", Cause.LEASE_ENDED: "an ended lease", Cause.STORE_LOSS: "a loss of the store"}[
+        cause
+    ]
     count.__doc__ = f"Runs that follow another of their job, where {words} may be why."
     return count
 
@@ -221,6 +229,8 @@ PLAIN: Final[Mapping[str, Callable[[_Seen], int]]] = {
     "zombies reported late": _zombies,
     "repeats explained by a kill": _repeats_by(Cause.KILLED),
     "repeats explained by an ended lease": _repeats_by(Cause.LEASE_ENDED),
+    "repeats explained by a loss of the store": _repeats_by(Cause.STORE_LOSS),
+    "lost by the store": _lost_by_store,
 }
 AT_A_FAULT: Final[Mapping[str, Callable[[_Seen], int]]] = {
     "fired at": _fired,

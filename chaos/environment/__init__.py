@@ -111,6 +111,12 @@ class Store(Protocol):
     def client_list(self) -> list[dict[str, str]]:
         """CLIENT LIST over the direct link; empty when it does not answer."""
 
+    def back_up(self) -> int:
+        """Copy what it has on the disk, while it runs, in place of an earlier copy; how many bytes."""
+
+    def restore(self) -> None:
+        """Put the copy in the place of its data; it must not run. Raises ``HarnessError`` if there is none."""
+
 
 class OwnStore(Store, Protocol):
     """A store that an environment starts and ends: the binary of this machine, or a container."""
@@ -156,6 +162,10 @@ class View(Protocol):
         """Runs that are open now, of one worker or of all. Reads the files to their present end first."""
 
 
+Operate = Callable[[str, str], None]
+"""(``pause`` or ``resume``, queue): has it done by the target's own means. Raises if nobody knows that it was done."""
+
+
 class Environment(Protocol):
     """All of it. Entering starts everything; leaving, on whatever way, heals and ends everything."""
 
@@ -178,6 +188,10 @@ class Environment(Protocol):
     @property
     def view(self) -> View:
         """The live view."""
+
+    @property
+    def operate(self) -> Operate:
+        """What an operator of the target can do."""
 
     def tell(self, event: str, **fields: Any) -> int:  # noqa: ANN401  # a ledger line's fields
         """Write one event into the harness's own ledger; returns its time in monotonic ns."""

@@ -94,6 +94,14 @@ class ContainerRedis:
         """Whether it runs."""
         return self._runs()
 
+    def back_up(self) -> int:
+        """Not offered."""
+        raise HarnessError("no backup is taken of the data of a container")
+
+    def restore(self) -> None:
+        """Not offered."""
+        raise HarnessError("nothing is restored to a container")
+
     def client_list(self) -> list[dict[str, str]]:
         """CLIENT LIST over the direct port; empty when it does not answer."""
         return clients(self.port)

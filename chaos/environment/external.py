@@ -94,6 +94,14 @@ class ExternalRedis:
         """Not ours to end. Faults that would are left out before the run."""
         raise ConsentError(f"the Redis at {self.url} was not started by the harness, so it is not killed")
 
+    def back_up(self) -> int:
+        """Not offered."""
+        raise HarnessError("no backup is taken of the data of a Redis that the harness did not start")
+
+    def restore(self) -> None:
+        """Not offered."""
+        raise HarnessError("nothing is restored to a Redis that the harness did not start")
+
     def client_list(self) -> list[dict[str, str]]:
         """CLIENT LIST; empty when it does not answer."""
         return clients(self.port)

@@ -13,7 +13,7 @@ from stormproof_target.ledger import INTACT_SUFFIX, Ledger, LedgerError
 
 from chaos.campaign import Campaign
 from chaos.canary import Canary
-from chaos.environment import Durability, MakeStore, OwnStore
+from chaos.environment import Durability, MakeStore, Operate, OwnStore
 from chaos.environment.redis_server import native_redis
 from chaos.errors import HarnessError
 from chaos.guardian import end_all
@@ -53,6 +53,7 @@ class NativeEnvironment:
         self.links: dict[str, ProxyLink] = {}
         self.workers: dict[str, Program] = {}
         self.producer: Program | None = None
+        self.operate: Operate = _nobody_operates
 
     def __enter__(self) -> Self:
         """Start Redis, the links, the view. Raises ``HarnessError``; what was started until then is ended."""
@@ -222,3 +223,7 @@ class NativeEnvironment:
         worker = self.workers.get(gone.worker)
         if worker is not None and gone.child is not None:
             worker.respawn_later()
+
+
+def _nobody_operates(op: str, queue: str) -> None:
+    raise HarnessError(f"nobody is there to {op} queue {queue}: no producer was started")

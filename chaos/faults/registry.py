@@ -4,25 +4,34 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from chaos.faults import Fault
+from chaos.faults.backup import Backup
 from chaos.faults.freeze import Freeze
 from chaos.faults.kill import Kill
 from chaos.faults.latency import Latency
+from chaos.faults.pause import Pause
 from chaos.faults.redis_down import RedisDown
 from chaos.faults.redis_restart import RedisRestart
 from chaos.faults.reset_peer import ResetPeer
+from chaos.faults.restore_backup import RestoreBackup
 
+backup = Backup
 freeze = Freeze
 kill = Kill
 latency = Latency
+pause = Pause
 redis_down = RedisDown
 redis_restart = RedisRestart
 reset_peer = ResetPeer
+restore_backup = RestoreBackup
 
 FAULTS: Final[Mapping[str, Callable[..., Fault]]] = {
+    "backup": backup,
     "freeze": freeze,
     "kill": kill,
     "latency": latency,
+    "pause": pause,
     "redis_down": redis_down,
     "redis_restart": redis_restart,
     "reset_peer": reset_peer,
+    "restore_backup": restore_backup,
 }

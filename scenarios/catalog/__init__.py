@@ -3,10 +3,14 @@
 from typing import Final
 
 from scenarios.catalog.concurrency_limit import CONCURRENCY_LIMIT
+from scenarios.catalog.five_queues import FIVE_QUEUES
 from scenarios.catalog.latency import LATENCY
+from scenarios.catalog.pause_resume import PAUSE_RESUME
 from scenarios.catalog.poison import POISON
+from scenarios.catalog.rate_limit import RATE_LIMIT
 from scenarios.catalog.redis_disconnects import REDIS_DISCONNECTS
 from scenarios.catalog.redis_restart import REDIS_RESTART
+from scenarios.catalog.restore_backup import RESTORE_BACKUP
 from scenarios.catalog.steady import STEADY
 from scenarios.catalog.worker_poison import WORKER_POISON
 from scenarios.catalog.workers_killed import WORKERS_KILLED
@@ -23,5 +27,9 @@ CATALOG: Final[dict[str, Scenario]] = {
         POISON,
         CONCURRENCY_LIMIT,
         WORKER_POISON,
+        RATE_LIMIT,
+        FIVE_QUEUES,
+        PAUSE_RESUME,
+        RESTORE_BACKUP,
     )
 }

@@ -97,6 +97,15 @@ def by_store(job: Job, loss: StoreLoss) -> str:
     return "lost_by_store" if job.invoked > loss.lost_from and job.answered < loss.until else "undecided"
 
 
+def lost_by_store(history: "History", jobs: pl.DataFrame) -> pl.DataFrame:
+    """Those of ``jobs`` that are in no key, never ended well, and may have been lost by a roll-back."""
+    gone = (pl.col("outcome") == "acked") & (pl.col("n_ok") == 0) & (pl.col("found_in").list.len() == 0)
+    forgotten = pl.lit(value=False)
+    for loss in history.canary.losses:
+        forgotten |= (pl.col("answered") >= loss.safe) & (pl.col("invoked") <= loss.until)
+    return jobs.filter(gone & forgotten)
+
+
 def _sentence(job: Job, anomaly: str, rest: Rest, history: "History") -> str:
     zero = history.begin
     runs = (

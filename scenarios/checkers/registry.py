@@ -10,6 +10,7 @@ from scenarios.checkers import Checker
 from scenarios.checkers.attempts import attempts
 from scenarios.checkers.backoff import backoff
 from scenarios.checkers.concurrency import concurrency
+from scenarios.checkers.control import control
 from scenarios.checkers.dead_letters import dead_letters
 from scenarios.checkers.duplicates import duplicates
 from scenarios.checkers.lost import lost
@@ -48,6 +49,10 @@ def _concurrency_is_limited(scenario: "Scenario") -> bool:
 
 def _rate_is_limited(scenario: "Scenario") -> bool:
     return scenario.policy.rate_n is not None
+
+
+def _something_is_paused(scenario: "Scenario") -> bool:
+    return any(planned.fault.effect == "pause" for planned in scenario.faults)
 
 
 def _jobs_end_dead(scenario: "Scenario") -> bool:
@@ -94,6 +99,9 @@ CHECKERS: Final[Mapping[str, Registered]] = {
         ("concurrency",),
     ),
     "rate": Registered(rate, "jobs granted within a queue's window", _rate_is_limited, "rate", ("rate",)),
+    "control": Registered(
+        control, "jobs started although their queue was paused", _something_is_paused, "pause", ("pause",)
+    ),
     "phantom": Registered(phantom, "runs of what nobody enqueued, or of other arguments", _always, "delivery"),
     "states": Registered(states, "what the keys say of a job, against its runs", _always, "states"),
     "unknown": Registered(unknown, "enqueues of unknown outcome in calm time", _never, "delivery"),

@@ -4,6 +4,7 @@ import base64
 import os
 import pickle
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
@@ -19,9 +20,11 @@ from system.reference import Backoff, Settings, current_job
 from system.reference.keys import PREFIX, job_key, results_key, rq_key, sp_key
 
 if TYPE_CHECKING:
-    from system.reference import Queue
+    from system.reference import Queue, Scripts
 
 PROMISES: Final = Path(system.reference.__file__).with_name("PROMISES.md")
+OPERATE_S_MAX: Final = 8.0
+OPERATE_PAUSE_S: Final = 0.05
 
 
 def task(payload: str) -> str:
@@ -56,6 +59,7 @@ class ReferenceTarget(Target):
             "A body that passes": ("timeout",),
             "A retry waits": ("backoff",),
             "A job stands": ("states",),
+            "A paused queue": ("pause",),
             "Each bound": ("dead_letters", "max_attempts", "max_crashes", "max_stalls"),
         }
         heads = {clause: f"{number}. " for number, clauses in numbered.items() for clause in clauses}
@@ -122,9 +126,7 @@ class ReferenceTarget(Target):
 
     def prepare(self) -> None:
         """Register the policy's limits for each queue."""
-        from system.reference import load
-
-        policy, scripts, limits = self.setup.policy, load(self.overlay), list[str | int]()
+        policy, limits = self.setup.policy, list[str | int]()
         if policy.concurrency is not None:
             limits += ["concurrency", policy.concurrency]
         if policy.rate_n is not None:
@@ -132,14 +134,25 @@ class ReferenceTarget(Target):
         for queue in self.setup.queues if limits else ():
             named = ["rate_name", queue] if policy.rate_n is not None else []
             told = (queue, 1, checksum(policy.to_json()), "the scenario's policy", 0, "stormproof", "", "")
-            self._direct.eval(scripts.texts["register"], 1, PREFIX, *told, *limits, *named)
+            self._direct.eval(self._scripts.texts["register"], 1, PREFIX, *told, *limits, *named)
 
     @cached_property
     def _queues(self) -> "dict[str, Queue]":
-        from system.reference import Queue, connect, load  # with redis-py, which a worker's processes do without
+        from system.reference import Queue  # with redis-py, which a worker's processes do without
 
-        redis, scripts = connect(self.setup.redis_url), load(self.overlay)
-        return {queue: Queue(queue, redis, self._settings, scripts) for queue in self.setup.queues}
+        return {queue: Queue(queue, self._redis, self._settings, self._scripts) for queue in self.setup.queues}
+
+    @cached_property
+    def _redis(self) -> Any:  # noqa: ANN401  # as below
+        from system.reference import connect
+
+        return connect(self.setup.redis_url)
+
+    @cached_property
+    def _scripts(self) -> "Scripts":
+        from system.reference import load
+
+        return load(self.overlay)
 
     @cached_property
     def _direct(self) -> Any:  # noqa: ANN401  # redis-py types every reply as either of its two clients would give it
@@ -155,6 +168,34 @@ class ReferenceTarget(Target):
             return self._queues[queue].enqueue("stormproof_adapter.task", payload, job_id=job, delay_s=delay_s).job_id
         except Rejected as error:
             raise NothingHappened(str(error)) from error
+
+    def pause(self, queue: str) -> None:
+        """``Operations.pause``."""
+        self._operate("pause", queue)
+
+    def resume(self, queue: str) -> None:
+        """``Operations.resume``."""
+        self._operate("resume", queue)
+
+    def _operate(self, step: str, queue: str) -> None:
+        """An outage is waited out; a step that took effect though its answer was lost is known by the queue's state."""
+        from redis.exceptions import ConnectionError as RedisConnectionError
+        from redis.exceptions import TimeoutError as RedisTimeoutError
+
+        from system.reference.errors import UnreachableError
+        from system.reference.operations import Operations, this_actor
+
+        operations = Operations(self._redis, self._scripts, this_actor("stormproof"))
+        end_s = time.monotonic() + OPERATE_S_MAX
+        while True:
+            try:
+                if operations.control(queue).paused == (step == "pause"):
+                    return
+                getattr(operations, step)(queue, "the scenario asks for it")
+            except (UnreachableError, RedisConnectionError, RedisTimeoutError):
+                if time.monotonic() > end_s:
+                    raise
+                time.sleep(OPERATE_PAUSE_S)
 
     def counts(self) -> Mapping[str, Counts]:
         """From the list and the sets themselves."""

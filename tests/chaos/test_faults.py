@@ -12,7 +12,18 @@ from chaos.environment.native import NativeEnvironment
 from chaos.environment.redis_server import connect
 from chaos.errors import HarnessError
 from chaos.faults import Fault, Injection
-from chaos.faults.registry import FAULTS, freeze, kill, latency, redis_down, redis_restart, reset_peer
+from chaos.faults.registry import (
+    FAULTS,
+    backup,
+    freeze,
+    kill,
+    latency,
+    pause,
+    redis_down,
+    redis_restart,
+    reset_peer,
+    restore_backup,
+)
 from chaos.faults.victims import SEARCH_S_MAX, Victim, catch, is_stopped
 from chaos.procfs import process
 
@@ -122,6 +133,61 @@ def test_redis_comes_back_with_its_data_after_the_restart(env: NativeEnvironment
     with connect(env.store.port) as client:
         assert client.info("server")["run_id"] != before
     assert env.canary.finish() == 0
+
+
+def test_redis_comes_back_on_the_copy_and_has_forgotten_what_came_later(env: NativeEnvironment) -> None:
+    start_worker(env, "worker-0")
+    copied, fault = backup(), restore_backup(down_s=0.1)
+    with connect(env.store.port, db=3) as client:
+        client.set("before", 1)
+        copy = inject(env, copied)
+        copied.heal(env, copy)
+        client.set("after", 1)
+    (evidence,) = copied.evidence(env, copy)
+    assert "bytes copied" in evidence.says
+    injection = inject(env, fault)
+    wait_for(lambda: fault.evidence(env, injection))
+    fault.heal(env, injection)
+    with connect(env.store.port, db=3) as client:
+        assert (client.get("before"), client.get("after")) == ("1", None)
+        client.set("later", 1)
+        fault.heal(env, injection)  # a second one restores nothing
+        assert client.get("later") == "1"
+
+
+def test_a_restore_without_a_copy_is_the_harness_s_failure(env: NativeEnvironment) -> None:
+    fault = restore_backup(down_s=0.1)
+    injection = inject(env, fault)
+    with pytest.raises(HarnessError, match="no such copy"):
+        fault.heal(env, injection)
+
+
+def test_a_pause_is_told_fires_when_jobs_wait_and_is_taken_back(env: NativeEnvironment) -> None:
+    done: list[tuple[str, str]] = []
+    env.operate = lambda step, queue: done.append((step, queue))
+    fault = pause(for_s=0.1, queue="mail")
+    injection = inject(env, fault)
+    assert fault.evidence(env, injection) == ()  # nothing came
+    (env.directory / "ledger" / "p.jsonl").write_text('{"e":"acked"}\n')
+    wait_for(lambda: fault.evidence(env, injection))
+    fault.heal(env, injection)
+    assert done == [("pause", "mail"), ("resume", "mail")]
+    told = [(each["op"], each["phase"], each["queue"]) for each in events(env, "op")]
+    assert told == [(step, phase, "mail") for step in ("pause", "resume") for phase in ("invoked", "acked")]
+
+
+def test_a_pause_that_may_have_taken_effect_is_taken_back(env: NativeEnvironment) -> None:
+    done: list[str] = []
+
+    def operate(step: str, _queue: str) -> None:
+        done.append(step)
+        if step == "pause":
+            raise HarnessError("no answer")
+
+    env.operate = operate
+    with pytest.raises(HarnessError, match="no answer"):
+        inject(env, pause(for_s=0.1))
+    assert done == ["pause", "resume"]
 
 
 def test_killing_a_slot_spares_its_supervisor(env: NativeEnvironment) -> None:
@@ -235,19 +301,22 @@ def test_a_replay_picks_the_same_worker(env: NativeEnvironment) -> None:
 
 def test_every_fault_of_the_registry_says_what_it_is() -> None:
     settings: dict[str, dict[str, Any]] = {
+        "backup": {},
         "freeze": {"for_s": 1},
         "kill": {"part": "tree"},
         "latency": {"latency_ms": 10, "for_s": 1},
+        "pause": {"for_s": 1},
         "redis_down": {"for_s": 1},
         "redis_restart": {"down_s": 1},
         "reset_peer": {"for_s": 1},
+        "restore_backup": {"down_s": 1},
     }
     assert settings.keys() == FAULTS.keys()
     for name, make in FAULTS.items():
         fault = make(**settings[name])
         assert isinstance(fault, Fault)
         assert fault.name.split()[0] == name.split("_")[0]
-        assert fault.explains
+        assert fault.explains or fault.effect in {"pause", "backup"}  # these are no reason to run a job again
         assert not fault.problems()
         assert fault.__class__.__doc__
         assert hash(fault) == hash(make(**settings[name]))  # frozen data

@@ -51,6 +51,7 @@ PROMISE: Final = Promise(
             "self_fencing",
             "concurrency",
             "rate",
+            "pause",
         ),
         SOURCE,
     ),
@@ -193,6 +194,16 @@ def canary(n: int, at: float, *, acked: bool = True, missing: bool = False) -> L
 def op(name: str, job: str, at: float) -> Lines:
     """An operator's request."""
     return [_line("harness-1-a", at, "op", op=name, job=job, phase="invoked")]
+
+
+def paused(a: float, b: float | None, queue: str = "default", took: float = 0.01) -> Lines:
+    """A queue is paused at ``a``, and resumed at ``b`` (None: never); each step takes ``took`` seconds."""
+    steps = [("pause", a)] + ([] if b is None else [("resume", b)])
+    return [
+        _line("harness-1-a", at + late, "op", op=name, queue=queue, phase=phase)
+        for name, at in steps
+        for phase, late in (("invoked", 0.0), ("acked", took))
+    ]
 
 
 def count(running: int, at: float, queue: str = "default") -> Lines:

@@ -27,6 +27,7 @@ from tests.scenarios.histories import (
     invoked,
     killed,
     op,
+    paused,
     run,
     signal,
     spawned,
@@ -473,7 +474,21 @@ RATE = [
     illegal("rate", "too many in a window", "just too early", *brief(1, 1.1, 1.79), **RATED),
 ]  # fmt: skip
 
+CONTROL = [
+    legal("control", "starts when it is resumed", *bodies((3, 4)), paused(1, 3)),
+    legal("control", "granted before, started after", *bodies((1.2, 2)), paused(1, 3), explained=1),
+    legal("control", "granted before a cut, started behind it", *bodies((2.5, 2.6)), cut("w2", 0.9, 2.4), paused(1, 3),
+          explained=1),
+    legal("control", "another queue is paused", *bodies((2, 2.5)), paused(1, 3, queue="other")),
+    legal("control", "while its end was asked for", *bodies((3.1, 4)), paused(1, 3, took=0.5)),
+    illegal("control", "started while paused", "one second into the pause", *bodies((2, 2.5)), paused(1, 3)),
+    illegal("control", "started while paused", "never resumed", *bodies((50, 51)), paused(1, None)),
+    illegal("control", "started while paused", "just too late to have been granted before", *bodies((1.22, 2)),
+            paused(1, 3)),
+]  # fmt: skip
+
 CASES = [
+    *CONTROL,
     *CONCURRENCY,
     *RATE,
     *LOST,

@@ -10,6 +10,7 @@ from tests.scenarios.histories import (
     SCENARIO,
     acked,
     answered,
+    canary,
     count,
     exited,
     fault,
@@ -51,6 +52,8 @@ EXPECTED = {
     "zombies reported late": 1,
     "repeats explained by a kill": 1,
     "repeats explained by an ended lease": 1,
+    "repeats explained by a loss of the store": 0,
+    "lost by the store": 0,
     "fired at freeze": 1,
     "fired at kill_slot-2": 1,
     "runs open at freeze": 1,
@@ -70,6 +73,17 @@ def measure(name: str, told: History = TOLD) -> float:
 @pytest.mark.parametrize("name", EXPECTED)
 def test_what_a_situation_counts(name: str) -> None:
     assert measure(name) == EXPECTED[name]
+
+
+def test_what_a_store_that_rolled_back_lost_and_had_run_again() -> None:
+    told = history(
+        canary(1, 0), canary(2, 0.5), canary(3, 1, missing=True), canary(4, 2, missing=True), canary(5, 4),
+        acked("kept", 0.1), run("kept", 0.2, 0.3), state("kept", "finished"),
+        acked("twice", 0.1), run("twice", 1.2, 1.3), run("twice", 5, 5.1), state("twice", "finished"),
+        acked("gone", 1.1), state("gone", "absent"),
+    )  # fmt: skip
+    assert measure("lost by the store", told) == 1
+    assert measure("repeats explained by a loss of the store", told) == 1
 
 
 def test_every_situation_is_tried_here() -> None:

@@ -4,7 +4,8 @@
       -> {"id": 1, "outcome": "acked", "receipt": "w-1"} | {"id": 1, "outcome": "rejected" | "unknown", "why": "..."}
     {"id": 2, "op": "counts"}                        -> {"id": 2, "counts": {"default": {"waiting": 0, ...}}}
     {"id": 3, "op": "states", "jobs": {"w-1": "receipt or ''"}} -> {"id": 3, "states": [{"job": "w-1", ...}]}
-    {"id": 4, "op": "ping"}                          -> {"id": 4}
+    {"id": 4, "op": "pause" | "resume", "queue": "default"} -> {"id": 4}
+    {"id": 5, "op": "ping"}                          -> {"id": 5}
 
 Anything that goes wrong inside one request answers ``{"id": n, "error": "..."}``; a line that is no request ends the
 connection. Each enqueue has a thread of its own while it lasts, so that one which hangs in an outage delays no other.
@@ -99,6 +100,14 @@ class _Conversation:
     def states(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"states": [asdict(state) for state in self.target.states(request["jobs"])]}
 
+    def pause(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.target.pause(request["queue"])
+        return {}
+
+    def resume(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.target.resume(request["queue"])
+        return {}
+
     def ping(self, _request: dict[str, Any]) -> dict[str, Any]:
         return {}
 
@@ -108,6 +117,8 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
     "enqueue": _Conversation.enqueue,
     "counts": _Conversation.counts,
     "states": _Conversation.states,
+    "pause": _Conversation.pause,
+    "resume": _Conversation.resume,
     "ping": _Conversation.ping,
 }
 

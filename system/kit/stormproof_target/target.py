@@ -34,6 +34,7 @@ ABILITIES: Final = {
     "stall_bound": "a job that takes its whole worker with it each time ends as a dead letter",
     "concurrency": "a queue gives at most so many leases at once, over all workers",
     "rate": "a queue gives at most so many leases in any window of time, over all workers",
+    "pause": "an operator can have a queue start no job for a while",
     "slot_processes": "the process that runs the body is not the worker's first process",
     "self_fencing": "a worker that cannot renew its leases stops its bodies before they end",
 }
@@ -119,6 +120,14 @@ class Target:
 
         Raises ``Rejected`` where nothing can have changed; any other exception means that nobody knows.
         """
+        raise NotImplementedError
+
+    def pause(self, queue: str) -> None:
+        """As an operator does: when it returns, the queue grants nothing until ``resume``. Waits out a short outage."""
+        raise NotImplementedError
+
+    def resume(self, queue: str) -> None:
+        """As an operator does: jobs are started again. Done again, it has no effect."""
         raise NotImplementedError
 
     def counts(self) -> Mapping[str, Counts]:

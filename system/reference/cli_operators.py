@@ -3,13 +3,13 @@
 import argparse
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 Run = Callable[[argparse.Namespace], int]
 Verb = Callable[[str, str, str], argparse.ArgumentParser]
 DIED_OF: Final = ("exhausted", "timeout", "stalled", "crashed", "unserialisable", "unsupported", "rejected")
 UNIT_S: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
-RETENTION: Final = "90d"
 
 
 def add_dead(verb: Verb) -> None:
@@ -35,13 +35,18 @@ def add_dead(verb: Verb) -> None:
     _add_choice(away)
     _add_author(away)
 
-    kept = verb("archive", "archive_dead", "write dead letters to compressed NDJSON files, then remove them")
-    kept.add_argument("url", metavar="URL", help="a folder, in any storage that fsspec knows: /path, s3://bucket/path")
+    kept = verb("archive", "archive_dead", "write dead letters past their retention to a file, then remove them")
     kept.add_argument(
-        "--queue", action="append", default=[], dest="queues", metavar="QUEUE", help="default: every queue"
+        "url",
+        nargs="?",
+        metavar="URL",
+        help="a folder for compressed NDJSON, in any storage that fsspec knows: /path, s3://bucket/path"
+        " (default: that of --config)",
     )
-    _add_filters(kept, older_than=RETENTION)
-    _add_author(kept, reason="retention")
+    _add_retention(kept)
+
+    gone = verb("expire", "expire_dead", "remove dead letters past their retention, and keep nothing of them")
+    _add_retention(gone)
 
 
 def add_operations(verb: Verb) -> None:
@@ -99,12 +104,18 @@ def _rate(text: str) -> float:
     return rate
 
 
-def _add_filters(parser: argparse.ArgumentParser, *aliases: str, older_than: str | None = None) -> None:
+def _add_filters(parser: argparse.ArgumentParser, *aliases: str, older_than: str = "") -> None:
     parser.add_argument("--error-type", default="", metavar="NAME", help="whose last failure was this: ValueError")
     parser.add_argument("--died-of", *aliases, choices=DIED_OF, default="", help="dead for this reason")
     shown = f"dead for longer than this: 90d, 12h, 30m, 45s{f' (default: {older_than})' if older_than else ''}"
-    default = None if older_than is None else duration_s(older_than)
-    parser.add_argument("--older-than", type=duration_s, default=default, metavar="TIME", help=shown)
+    parser.add_argument("--older-than", type=duration_s, metavar="TIME", help=shown)
+
+
+def _add_retention(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the TOML file of all queues: their retentions")
+    parser.add_argument("--queue", action="append", default=[], dest="queues", metavar="QUEUE", help="default: all")
+    _add_filters(parser, older_than="the queue's dead_retention_s in --config, else 90d")
+    _add_author(parser, reason="retention")
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:

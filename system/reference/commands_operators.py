@@ -3,9 +3,10 @@
 
 import argparse
 import json
+import os
 import sys
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
 from itertools import islice
 from typing import Final
 
@@ -13,12 +14,16 @@ from redis import Redis
 
 from .archive import archive
 from .audit import Asked, read_audit
+from .cli_config import url_for
 from .codec import codec_from_environment, new_key
 from .commands import needs_redis
+from .config import Config
+from .config_file import load_config
 from .connection import connect
 from .dead_letters import DeadLetter, DeadLetters, Tally, Which
 from .errors import SettingsError
 from .operations import Actor, Operations, Transitions, this_actor
+from .settings import Settings
 
 PROGRAM: Final = "stormq cli"
 
@@ -84,12 +89,25 @@ def discard_dead(arguments: argparse.Namespace) -> int:
 
 @needs_redis
 def archive_dead(arguments: argparse.Namespace) -> int:
-    """Move dead letters into an archive."""
-    dead = _dead(arguments)
-    done = archive(dead, dead.find(_which(arguments)), arguments.url, arguments.reason)
+    """Move dead letters past their retention into an archive."""
+    config = _config(arguments)
+    url = arguments.url or (config.archive if config else "")
+    if not url:
+        raise SettingsError(["no archive is given; allowed: its URL, or archive in the table [audit] of --config"])
+    dead = _dead(arguments, config)
+    done = archive(dead, _past_retention(dead, arguments, config), url, arguments.reason)
     for file in done.files:
         print(file, file=sys.stderr)
     return _summed(done.removed, "archived", arguments, files=done.files)
+
+
+@needs_redis
+def expire_dead(arguments: argparse.Namespace) -> int:
+    """Remove dead letters past their retention."""
+    config = _config(arguments)
+    dead = _dead(arguments, config)
+    chosen = _past_retention(dead, arguments, config)
+    return _summed(dead.discard_all(chosen, arguments.reason, action="expire", told=_tell), "expired", arguments)
 
 
 @needs_redis
@@ -140,8 +158,8 @@ def show_new_key(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _redis(arguments: argparse.Namespace) -> Redis:
-    return connect(arguments.redis_url, connections_max=1)
+def _redis(arguments: argparse.Namespace, config: Config | None = None) -> Redis:
+    return connect(url_for(arguments, config), connections_max=1)
 
 
 def _actor(arguments: argparse.Namespace) -> Actor:
@@ -153,9 +171,9 @@ def _operations(arguments: argparse.Namespace) -> Operations:
     return Operations(_redis(arguments), actor=_actor(arguments))
 
 
-def _dead(arguments: argparse.Namespace) -> DeadLetters:
+def _dead(arguments: argparse.Namespace, config: Config | None = None) -> DeadLetters:
     _demand_reason(arguments)
-    return DeadLetters(_redis(arguments), actor=_actor(arguments), codec=codec_from_environment())
+    return DeadLetters(_redis(arguments, config), actor=_actor(arguments), codec=codec_from_environment())
 
 
 def _demand_reason(arguments: argparse.Namespace) -> None:
@@ -175,6 +193,22 @@ def _chosen(dead: DeadLetters, arguments: argparse.Namespace) -> Iterable[DeadLe
     if arguments.job_ids:
         return [dead.get(job_id) for job_id in dict.fromkeys(arguments.job_ids)]
     return islice(dead.find(which), arguments.limit)
+
+
+def _config(arguments: argparse.Namespace) -> Config | None:
+    config = load_config(arguments.config, os.environ) if arguments.config else None
+    if config:
+        config.check_names(arguments.queues)
+    return config
+
+
+def _past_retention(dead: DeadLetters, arguments: argparse.Namespace, config: Config | None) -> Iterator[DeadLetter]:
+    """Each queue's, by its own retention; that of queues without a configuration is the default."""
+    which = _which(arguments)
+    for queue in which.queues or (tuple(config.queues) if config else dead.queues()):
+        kept_s = config.queues[queue].settings.dead_retention_s if config else Settings().dead_retention_s
+        older_s = kept_s if which.older_than_s is None else which.older_than_s
+        yield from dead.find(replace(which, queues=(queue,), older_than_s=older_s))
 
 
 def _tell(letter: DeadLetter, outcome: str) -> None:

@@ -92,11 +92,15 @@ class DeadLetters:
         self._actor = actor or this_actor()
         self._codec = codec
 
+    def queues(self) -> list[str]:
+        """Every queue that was ever put into."""
+        return queue_names(self._redis)
+
     def find(self, which: Which = Which(), *, newest_first: bool = False) -> Iterator[DeadLetter]:  # frozen
         """Those that were dead when it was called, the oldest first in each queue. Each at most once."""
         now_s = self._transitions.now_us() / 1e6
         until_s = now_s - (which.older_than_s or 0.0)
-        for queue in which.queues or queue_names(self._redis):
+        for queue in which.queues or self.queues():
             ids = self._redis.zrangebyscore(sp_key("dead", queue), "-inf", f"{until_s:.6f}")
             if newest_first:
                 ids.reverse()

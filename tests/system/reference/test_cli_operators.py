@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from system.reference import connect
+from system.reference.archive import read_archive
 from system.reference.cli import main
 from system.reference.cli_operators import duration_s
 from tests.system.reference.letters import age, bury, claim, store
@@ -130,6 +131,45 @@ def test_archive_takes_what_is_older_than_ninety_days(stormq: Stormq, redis: Cli
     assert last_audit(redis)["action"] == "archive"
 
 
+CONFIG = """
+version = 1
+
+[queues.a]
+dead_retention_s = 8640000 # 100 days
+
+[queues.b]
+dead_retention_s = 86400
+
+[audit]
+archive = "FOLDER"
+"""
+
+
+def test_retention_is_that_of_each_queue_and_the_archive_that_of_the_file(
+    stormq: Stormq, redis: Client, tmp_path: Path
+) -> None:
+    config = tmp_path / "queues.toml"
+    config.write_text(CONFIG.replace("FOLDER", str(tmp_path / "archive")))
+    for queue in ("a", "b"):
+        for name, days in (("old", 101), ("middle", 99), ("young", 0.5)):
+            bury(redis, f"{queue}-{name}", queue=queue)
+            age(redis, f"{queue}-{name}", days * DAY_S, queue=queue)
+    told = json.loads(stormq("dead", "archive", "--config", str(config), "--json"))
+    assert told["archived"] == 3
+    archived = {letter["job_id"] for file in told["files"] for letter in read_archive(file)}
+    assert archived == {"a-old", "b-old", "b-middle"}
+    assert (dead(redis, "a"), dead(redis, "b")) == (["a-middle", "a-young"], ["b-young"])
+    assert stormq("dead", "archive", "--config", str(config)) == "0 archived\n"
+    assert "'c' is not configured" in stormq("dead", "archive", "--config", str(config), "--queue", "c", code=2)
+
+
+@pytest.mark.usefixtures("letters")
+def test_expire_keeps_nothing(stormq: Stormq, redis: Client) -> None:
+    assert stormq("dead", "expire") == "1 expired\n"
+    assert (dead(redis, "a"), dead(redis, "b")) == (["key", "late"], ["mail"])
+    assert [last_audit(redis)[name] for name in ("action", "job", "reason")] == ["expire", "old", "retention"]
+
+
 @pytest.mark.usefixtures("letters")
 @pytest.mark.parametrize(
     ("arguments", "said"),
@@ -145,6 +185,8 @@ def test_archive_takes_what_is_older_than_ninety_days(stormq: Stormq, redis: Cli
         (("dead", "requeue", "--all", "--reason", "r", "--rate", "0"), "allowed: 0.01 to"),
         (("dead", "requeue", "--all", "--reason", "r", "--times-max", "-1"), "allowed: 1 or more"),
         (("dead", "archive", "nosuch://x"), "nosuch"),
+        (("dead", "archive"), "no archive is given"),
+        (("dead", "expire", "--config", "/nowhere.toml"), "/nowhere.toml"),
         (("audit", "--since", "1y"), "'1y'"),
     ],
 )

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from typing import Final
 PREFIX: Final = "stormq-worker-"
 UNFINISHED: Final = ".stormq-new-"
 _OURS: Final = re.compile(rf"{PREFIX}[0-9a-f]{{16}}")
+_PRIVATE: Final = stat.S_IFDIR | 0o700
 log: Final = logging.getLogger("stormq.scratch")
 
 
@@ -111,18 +113,23 @@ def remove_tree(path: str) -> None:
 
 
 class Runs:
-    """The slot's side: the directory of one run at a time, below the slot's folder ('': none)."""
+    """The slot's side: the directory of one run at a time, below the slot's folder ('': none).
+
+    One that its run left empty serves the next run, too: making and removing it costs more than all else that a slot
+    does for a short job.
+    """
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
+        self._path = ""  # made, and empty
         self._before = os.environ.get("TMPDIR")
         self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     @contextlib.contextmanager
     def own_directory(self, number: int) -> Iterator[None]:
-        """What the body and its children take for the temporary directory; removed with all that is in it."""
-        path = f"{self._folder}/{number}"
-        if not self._folder or not _made(path):
+        """What the body and its children take for the temporary directory; what they leave in it is removed."""
+        path = self._fresh(number) if self._folder else ""
+        if not path:
             yield
             return
         os.environ["TMPDIR"] = path
@@ -136,19 +143,29 @@ class Runs:
             else:
                 os.environ["TMPDIR"] = self._before
             _tell_tempfile(None)
-            try:
-                os.rmdir(path)  # noqa: PTH106  # the usual case, and a hot path
-            except OSError:
+            if not _is_empty(path):
+                self._path = ""
                 remove_tree(path)
 
+    def _fresh(self, number: int) -> str:
+        with contextlib.suppress(OSError):  # a cleaner of the system's took it away
+            if self._path and os.stat(self._path).st_mode == _PRIVATE:  # noqa: PTH116  # a hot path
+                return self._path
+        self._path = f"{self._folder}/{number}"
+        try:
+            os.makedirs(self._path, 0o700)  # noqa: PTH103  # its parents, too, get this mode
+        except OSError as error:
+            log.warning("no temporary directory for this run: %s", error)
+            self._path = ""
+        return self._path
 
-def _made(path: str) -> bool:
+
+def _is_empty(path: str) -> bool:
     try:
-        os.makedirs(path, 0o700)  # noqa: PTH103  # a hot path
-    except OSError as error:
-        log.warning("no temporary directory for this run: %s", error)
+        with os.scandir(path) as entries:
+            return next(entries, None) is None
+    except OSError:
         return False
-    return True
 
 
 def _tell_tempfile(path: str | None) -> None:

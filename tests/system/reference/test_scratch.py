@@ -78,7 +78,15 @@ def test_directory_that_a_cleaner_took_away_is_made_again(tmp_path: Path, monkey
     with runs.own_directory(7):
         assert os.environ["TMPDIR"] == str(tmp_path / "gone" / "slot" / "7")
         assert Path(os.environ["TMPDIR"]).is_dir()
+        (tmp_path / "gone" / "slot" / "7" / "file").touch()
     assert list((tmp_path / "gone" / "slot").iterdir()) == []
+    with runs.own_directory(8):
+        remove_tree(str(tmp_path / "gone"))
+    with runs.own_directory(9):
+        assert Path(os.environ["TMPDIR"]).is_dir()
+    Path(f"{tmp_path}/gone/slot/9").chmod(0o500)
+    with runs.own_directory(10):
+        assert Path(os.environ["TMPDIR"]).stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.unit

@@ -90,8 +90,8 @@ class Worker:
         return (self.folder / "log").read_text("utf-8")
 
     def leftovers(self) -> list[Path]:
-        """What lies in the temporary directories of its runs."""
-        return [each for each in self.temporary.glob("stormq-worker-*/*/*") if each.exists()]
+        """Temporary directories of its runs in which something lies."""
+        return [each.parent for each in self.temporary.glob("stormq-worker-*/*/*/*")]
 
     def slots(self) -> list[int]:
         """Pids of its children: active slots and the spare."""

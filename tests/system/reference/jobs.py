@@ -144,7 +144,10 @@ def leak(account: str, password: str, options: dict[str, object]) -> None:
     raise PermissionError(message)
 
 
-def crash_with_child(path: str) -> None:
+def crash_with_daemon(path: str) -> None:
+    fork = "import subprocess; print(subprocess.Popen(['sleep', '60'], start_new_session=True, stdout=2).pid)"
+    daemon = subprocess.run([sys.executable, "-c", fork], stdout=subprocess.PIPE, text=True, check=True).stdout
+    note(path, f"daemon {int(daemon)}")
     child = subprocess.Popen(["sleep", "60"])
     note(path, f"child {child.pid}")
     os._exit(1)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -130,12 +131,48 @@ def test_job_that_kills_its_whole_worker_ends_as_a_dead_letter(
     assert redis.hget("rq:job:poison", "stalls") == "3"
 
 
+@pytest.mark.slow
+def test_job_that_kills_the_only_worker_ends_as_a_dead_letter_while_a_loop_restarts_it(
+    worker: Spawn, queue: Queue, redis: Client, notes: Path
+) -> None:
+    """As a container's platform does: nobody else is there to sweep. Whoever waits behind it is served in the end."""
+    queue.enqueue(jobs.kill_worker, str(notes), job_id="poison")
+    queue.enqueue(jobs.kill_worker, str(notes), job_id="another")
+    queue.enqueue(jobs.add, 1, 2, job_id="behind")
+    over = threading.Event()
+    starts: list[int] = []
+
+    def restart() -> None:
+        while not over.is_set():
+            with worker() as it:
+                starts.append(it.pid)
+                while it.process.poll() is None and not over.wait(0.02):
+                    pass
+
+    loop = threading.Thread(target=restart)
+    loop.start()
+    try:
+        wait_until(lambda: redis.zcard("rq:sp:dead:default") == 2, within_s=90)
+        wait_until(lambda: finished(redis, "behind"))
+    finally:
+        over.set()
+        loop.join()
+    for job in ("poison", "another"):
+        record = redis.hgetall(f"rq:job:{job}")
+        assert (record["dead_reason"], record["stalls"]) == ("stalled", "3")
+        assert "crashes" not in record
+    assert len(lines(notes)) == 6
+    assert len(starts) == 7, "it was killed six times, and then no more"
+    assert nothing_held(redis)
+
+
 def test_children_of_a_job_end_with_its_slot(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
-    """Both when the slot is killed and when it dies by itself."""
+    """When the slot is killed and when it dies by itself; also a daemon, which has left group, session and parent."""
     with worker(timeout_s=0.3, grace_s=0.1, max_attempts=1, max_crashes=1):
-        queue.enqueue(jobs.crash_with_child, str(notes), job_id="crash")
+        queue.enqueue(jobs.crash_with_daemon, str(notes), job_id="crash")
         wait_until(lambda: redis.zscore("rq:sp:dead:default", "crash"))
-        wait_until(lambda: is_gone(int(lines(notes)[0].split()[1])))
+        wait_until(lambda: all(is_gone(int(line.split()[1])) for line in lines(notes)))
+        assert [line.split()[0] for line in lines(notes)] == ["daemon", "child"]
         queue.enqueue(jobs.with_deaf_child, str(notes), job_id="hang")
         wait_until(lambda: redis.zscore("rq:sp:dead:default", "hang"))
-        wait_until(lambda: is_gone(int(lines(notes)[1].split()[1])))
+        wait_until(lambda: is_gone(int(lines(notes)[2].split()[1])))

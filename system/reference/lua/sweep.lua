@@ -23,7 +23,8 @@ if now_us - last_us > 3 * interval_us or known[2] ~= run_id then
   end
   redis.call('HSET', key, 'gap_from', int(last_us), 'gap_to', int(now_us), 'run_id', run_id)
 end
-redis.call('HSET', key, 'last', int(now_us), 'hold_until', int(hold_us), 'interval_us', int(interval_us), 'lease_us', int(lease_us))
+redis.call('HSET', key, 'last', int(now_us), 'hold_until', int(hold_us), 'interval_us', int(interval_us),
+  'lease_us', int(lease_us))
 
 local counts = {requeued = 0, dead = 0, cancelled = 0}
 if now_us >= hold_us then

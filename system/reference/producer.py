@@ -18,6 +18,7 @@ from .one_try import DoubtError, NothingDoneError, Storing
 from .outage import RETRY_PAUSE_MAX_S, Attempts, Buffered, Enqueued, Outbox
 from .payload import encode_call
 from .redaction import redact_text
+from .registration import declare
 from .resp import Argument
 from .scripts import Scripts, load
 from .settings import TIMEOUT_S_MAX, TIMEOUT_S_MIN, Settings
@@ -28,6 +29,8 @@ USER_MAX: Final = 200
 
 class Queue:
     """Give it an endpoint, its URL, or a client of ``connect``. Thread-safe.
+
+    Raises ``RegistrationError`` if a queue of this name lives in this process with settings of another policy.
 
     ``codec`` seals what jobs are called with. ``outage`` (default: the endpoint's) says what an enqueue does while
     Redis is away: ``raise`` after one try; ``block`` and try on for ``settings.enqueue_timeout_s``; or ``buffer`` the
@@ -49,6 +52,8 @@ class Queue:
         endpoint = endpoint_of(redis)
         self.name = name
         self.settings = settings or Settings()
+        if settings is not None:
+            declare(name, settings, self, where=str(endpoint))
         self._storing = Storing(redis, scripts or load())
         self._codec = codec
         self._rng = Random()

@@ -25,7 +25,7 @@ DAY_S = 86400.0
 
 @pytest.fixture
 def dead(redis_server: RedisServer) -> DeadLetters:
-    return DeadLetters(connect(redis_server.url), actor=Actor("cron", "host 7 test"))
+    return DeadLetters(connect(redis_server.url_of("operator")), actor=Actor("cron", "host 7 test"))
 
 
 def dead_ids(redis: Client) -> list[str]:
@@ -130,7 +130,7 @@ def test_full_disk_removes_nothing_and_says_so(redis_server: RedisServer, redis:
     verb = f'dead archive {tmp_path} --older-than 0 --redis-url "$1"'
     command = f'ulimit -f 0; exec "$0" -m system.reference.cli {verb}'
     done = subprocess.run(
-        ["bash", "-c", command, sys.executable, redis_server.url],
+        ["bash", "-c", command, sys.executable, redis_server.url_of("operator")],
         check=False,
         capture_output=True,
         text=True,

@@ -13,7 +13,7 @@ from tests.system.reference.server import Client, RedisServer
 @pytest.fixture
 def read(redis_server: RedisServer) -> Client:
     """A client as the tools have it."""
-    return connect(redis_server.url)
+    return connect(redis_server.url_of("operator"))
 
 
 @pytest.fixture

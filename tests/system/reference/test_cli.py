@@ -14,7 +14,6 @@ from tests.system.reference import jobs
 from tests.system.reference.server import Client, RedisServer
 from tests.system.reference.workers import Worker, wait_until
 
-Capture = pytest.CaptureFixture[str]
 Spawn = Callable[..., AbstractContextManager[Worker]]
 
 
@@ -108,17 +107,8 @@ def test_worker_waits_for_a_redis_that_is_not_there_yet(worker: Spawn, redis_ser
         wait_until(lambda: redis.hget("rq:job:j", "status") == "finished")
 
 
-def test_preloaded_module_that_fails_is_told_and_does_not_spin(
-    worker: Spawn, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_preloaded_module_that_fails_is_told_and_does_not_spin(worker: Spawn) -> None:
     with worker(extra=("--preload", "no_such_module")) as it:
-        said = ""
-
-        def told() -> bool:
-            nonlocal said
-            said += capfd.readouterr().err
-            return "died before it was ready" in said
-
-        wait_until(told)
+        wait_until(lambda: "died before it was ready" in it.log())
         assert it.process.poll() is None
         assert it.terminate() == 0

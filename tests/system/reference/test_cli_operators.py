@@ -21,7 +21,7 @@ Stormq = Callable[..., str]
 @pytest.fixture
 def stormq(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Stormq:
     """Runs a command in this process; its output, with standard error for another code than 0."""
-    monkeypatch.setenv("STORMQ_REDIS_URL", redis_server.url)
+    monkeypatch.setenv("STORMQ_REDIS_URL", redis_server.url_of("operator"))
 
     def run(*arguments: str, code: int = 0) -> str:
         capsys.readouterr()
@@ -242,7 +242,7 @@ def test_key_makes_a_line_that_a_key_file_may_have(
     path.write_text(stormq("key", "2026-11"))
     monkeypatch.setenv("STORMQ_KEY_FILE", str(path))
     stormq("enqueue", "q", "operator.add", '"needle"', '"x"', "--job-id", "j")
-    data = connect(redis_server.url).hget("rq:job:j", "data")
+    data = connect(redis_server.url_of("operator")).hget("rq:job:j", "data")
     assert isinstance(data, bytes)
     assert b"stormq-sealed:v1:2026-11:" in zlib.decompress(data)
     path.write_text("2026-11:short\n")

@@ -27,7 +27,7 @@ DAY_S = 86400.0
 
 @pytest.fixture
 def dead(redis_server: RedisServer) -> DeadLetters:
-    return DeadLetters(connect(redis_server.url), actor=ALICE)
+    return DeadLetters(connect(redis_server.url_of("operator")), actor=ALICE)
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_requeued_letters_run_once_each_however_often_and_by_how_many_it_is_aske
     notes.with_suffix(".mended").touch()
     with relaying(redis_server.port) as relay:
         operators = [
-            DeadLetters(connect(redis_server.url), actor=Actor("alice", "here")),
+            DeadLetters(connect(redis_server.url_of("operator")), actor=Actor("alice", "here")),
             DeadLetters(connect(relay.url), actor=Actor("bob", "there")),
         ]
         relay.replies_to_lose = 1

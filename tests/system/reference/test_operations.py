@@ -21,7 +21,7 @@ ALICE = Actor("alice", "host 7 test")
 
 @pytest.fixture
 def operations(redis_server: RedisServer) -> Operations:
-    return Operations(connect(redis_server.url), actor=ALICE)
+    return Operations(connect(redis_server.url_of("operator")), actor=ALICE)
 
 
 def audited(redis: Client) -> list[tuple[str, ...]]:
@@ -69,7 +69,7 @@ def test_second_pause_and_needless_resume_are_refused_and_audited(operations: Op
 def test_two_operators_at_once_one_of_them_is_refused(
     operations: Operations, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = Operations(connect(redis_server.url), actor=Actor("bob", "elsewhere"))
+    other = Operations(connect(redis_server.url_of("operator")), actor=Actor("bob", "elsewhere"))
     seen = operations.control("q")
     other.pause("q", "bob's")
     other.resume("q", "bob's")

@@ -10,8 +10,8 @@ class DeadLetterDropped(Variant):
 
     name = "dead-letter-dropped"
     script = "fail"
-    sound = "  bury(queue, id, KINDS[kind], iso, settled)\n"
-    buggy = "  redis.call('DEL', key)\n"
+    sound = "if attempts >= attempts_max then return bury(queue, id, REASONS[kind], iso, settled) end"
+    buggy = "if attempts >= attempts_max then redis.call('DEL', key) return 'dead' end"
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 from system.reference import Queue, connect, load
 from system.reference.scripts import HOME, TRANSITIONS
 from tests.system.reference import jobs
+from tests.system.reference.calls import ISO, START_US
 from tests.system.reference.server import ACL, Client, RedisServer
 
 CONNECTING = {"client|setname", "select", "ping", "role", "info", "evalsha", "script|load"}
@@ -94,9 +95,9 @@ def test_a_producer_can_neither_take_jobs_nor_pause(redis_server: RedisServer, r
     client: Client = connect(redis_server.url_of("producer"))
     scripts = load()
     for transition, *arguments in (
-        ("claim", "slot", 1, 1_000_000, "w", "", "", "default"),
+        ("claim", "slot", 1, 1_000_000, "w", "", ISO, "default"),
         ("pause", "default", "0", "r", "me", "here", "why"),
-        ("cancel", "j", "0", 10**16, 60, "", "me", "here", "why"),
+        ("cancel", "default", "j", "0", 2 * START_US, 60, ISO, "me", "here", "why"),
     ):
         redis.script_load(scripts.texts[str(transition)])
         with pytest.raises(ResponseError, match="can't run"):

@@ -121,7 +121,7 @@ def test_table() -> None:
     assert from_table(table, {"PW": "x"}) == Endpoint(
         "db",
         7000,
-        login=Login("w", password_env="PW"),
+        login=Login("w", password_env="PW"),  # noqa: S106
         tls=Tls("/ca.pem", "/c.pem", "/k.pem"),
         connect_timeout_s=0.5,
         outage="buffer",

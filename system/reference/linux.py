@@ -110,12 +110,17 @@ def kill_tree(pid: int, mark: str) -> None:
     ``mark`` stands in the environment that the child was started with (see ``marked``): it finds processes that left
     the session and lost their parents.
     """
-    _kill_all(lambda processes: {pid} | _descendants(pid, processes) | _members(pid, processes) | _marked(mark))
+    _kill_all(lambda processes: {pid} | _descendants(pid, processes) | _members(pid, processes) | _marked(f"{mark}\0"))
 
 
 def kill_leftovers(pid: int, mark: str) -> None:
     """SIGKILL what a child that has died left behind."""
-    _kill_all(lambda processes: (_members(pid, processes) | _marked(mark)) - {pid})
+    _kill_all(lambda processes: (_members(pid, processes) | _marked(f"{mark}\0")) - {pid})
+
+
+def kill_orphans(prefix: str) -> None:
+    """SIGKILL what children whose marks begin so have left behind; the caller knows that they are dead."""
+    _kill_all(lambda _: _marked(prefix) - {os.getpid(), os.getppid()})
 
 
 def marked(mark: str) -> dict[str, str]:
@@ -149,12 +154,12 @@ def _members(leader: int, processes: dict[int, Stat]) -> set[int]:
     return {pid for pid, (_, _, group, session) in processes.items() if leader in (group, session)}
 
 
-def _marked(mark: str) -> set[int]:
-    wanted = f"{MARK}={mark}".encode()
+def _marked(pattern: str) -> set[int]:
+    wanted = f"\0{MARK}={pattern}".encode()
     found = set()
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             with contextlib.suppress(OSError):  # gone, or somebody else's
-                if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                if wanted in b"\0" + (folder / "environ").read_bytes():
                     found.add(int(folder.name))
     return found

@@ -1,7 +1,7 @@
 """Temporary directories: each run has its own, which is gone after it, also if the run, or the worker, was killed.
 
-A worker's folder is locked as long as it lives; a folder that nobody locks is a dead worker's, and whoever starts next
-on this machine removes it.
+A worker's folder is locked as long as it lives; a folder that nobody locks is a dead worker's. Whoever starts next on
+this machine removes it, and ends the processes that the dead worker's jobs had started.
 """
 
 import contextlib
@@ -9,7 +9,6 @@ import fcntl
 import logging
 import os
 import re
-import secrets
 import shutil
 import stat
 import sys
@@ -18,17 +17,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from . import linux
+
 PREFIX: Final = "stormq-worker-"
 UNFINISHED: Final = ".stormq-new-"
-_OURS: Final = re.compile(rf"{PREFIX}[0-9a-f]{{16}}")
+_OURS: Final = re.compile(rf"{PREFIX}([0-9a-f]{{10}})")
 _PRIVATE: Final = stat.S_IFDIR | 0o700
 log: Final = logging.getLogger("stormq.scratch")
 
 
 class Scratch:
-    """The supervisor's side. Removing may take long, so threads of its own do it."""
+    """The supervisor's side. Removing may take long, so threads of its own do it.
 
-    def __init__(self) -> None:
+    ``token``: 10 hexadecimal digits with which the incarnations of all its slots begin.
+    """
+
+    def __init__(self, token: str) -> None:
+        self._token = token
         self._root: Path | None = None
         self._lock = -1
         self._removals: list[threading.Thread] = []
@@ -70,11 +75,11 @@ class Scratch:
         import tempfile  # 10 ms that a slot need not pay
 
         home = Path(tempfile.gettempdir())
-        made = home / f"{UNFINISHED}{secrets.token_hex(8)}"
+        made = home / f"{UNFINISHED}{self._token}"
         made.mkdir(mode=0o700)
         self._lock = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._root = made.rename(home / f"{PREFIX}{secrets.token_hex(8)}")  # locked by the time others look at it
+        self._root = made.rename(home / f"{PREFIX}{self._token}")  # locked by the time others look at it
         stale = threading.Thread(target=_remove_stale, args=(home,), daemon=True)
         stale.start()
 
@@ -86,13 +91,15 @@ class Scratch:
 
 def _remove_stale(home: Path) -> None:
     for path in home.glob(f"{PREFIX}*"):
-        if not _OURS.fullmatch(path.name):
+        ours = _OURS.fullmatch(path.name)
+        if not ours:
             continue
         with contextlib.suppress(OSError):
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 if os.fstat(fd).st_uid == os.geteuid():
                     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    linux.kill_orphans(f"{ours[1]}-")
                     remove_tree(str(path))
             finally:
                 os.close(fd)

@@ -56,7 +56,7 @@ class Supervisor:
         self.scripts = load(Path(plan.overlay) if plan.overlay else None)
         rng = Random()  # randomness that spreads load and guards nothing
         self.upkeep = Upkeep(plan, self.scripts, self, rng, registration)
-        self.scratch = Scratch()
+        self.scratch = Scratch(self.token)
         self.ends = Ends(plan, self.scripts, self.upkeep.report)
         grace_s = min(plan.settings_of(queue).grace_s for queue in plan.queues)
         self.tick_s = min(TICK_MAX_S, grace_s / 4, (self.settings.lease_s - self.settings.fence_after_s))

@@ -12,7 +12,7 @@ from system.reference import Queue
 from system.reference.scratch import Runs, Scratch, remove_tree
 from tests.system.reference import jobs
 from tests.system.reference.server import Client
-from tests.system.reference.workers import Worker, lines, wait_until
+from tests.system.reference.workers import Worker, is_gone, lines, wait_until
 
 Spawn = Callable[..., AbstractContextManager[Worker]]
 
@@ -37,9 +37,10 @@ def test_run_has_a_directory_of_its_own_which_goes_with_it(
         assert list(it.temporary.iterdir()) == []
 
 
-def test_killed_workers_directories_go_when_the_next_one_starts(
+def test_what_a_killed_worker_left_goes_when_the_next_one_starts(
     worker: Spawn, queue: Queue, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Directories, and the processes of its jobs."""
     with worker() as it:
         queue.enqueue(jobs.hang, str(notes), "c", job_id="j")
         wait_until(lambda: lines(notes))
@@ -47,12 +48,14 @@ def test_killed_workers_directories_go_when_the_next_one_starts(
         foreign.mkdir()
         it.kill_tree()
         assert len(it.leftovers()) == 1
+        child = int(lines(notes)[0].split()[1])
+        assert not is_gone(child)
         monkeypatch.setattr("tempfile.tempdir", str(it.temporary))
-        other = Scratch()
+        other = Scratch("0" * 10)
         other.open()
-        wait_until(lambda: it.leftovers() == [])
+        wait_until(lambda: it.leftovers() == [] and is_gone(child))
         mine = Path(other.folder("slot"))
-        third = Scratch()
+        third = Scratch("1" * 10)
         third.open()
         third.close(5)
         assert mine.exists(), "a living worker's stays"
@@ -63,7 +66,7 @@ def test_killed_workers_directories_go_when_the_next_one_starts(
 @pytest.mark.unit
 def test_worker_without_a_place_for_directories_still_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", "/no/such/place")
-    scratch = Scratch()
+    scratch = Scratch("2" * 10)
     scratch.open()
     assert scratch.folder("slot") == ""
     with Runs("").own_directory(1):

@@ -5,23 +5,37 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from .address import Endpoint
+    from .audit import AuditEntry, read_audit
     from .backoff import Backoff
+    from .codec import AeadCodec, PayloadCodec, codec_from_environment
     from .connection import connect
     from .current import CurrentJob, current_job
+    from .dead_letters import DeadLetter, DeadLetters, Which
     from .errors import EnqueueError, Reject, Rejected, SettingsError, SoftTimeout, StormqError, Unknown
+    from .operations import Actor, Operations, RefusedError
     from .outage import Buffered, Enqueued
+    from .payload import decode_result
     from .producer import Queue
+    from .redaction import redact, redact_text
     from .scripts import Scripts, load
     from .settings import Settings
 
 __all__ = [
+    "Actor",
+    "AeadCodec",
+    "AuditEntry",
     "Backoff",
     "Buffered",
     "CurrentJob",
+    "DeadLetter",
+    "DeadLetters",
     "Endpoint",
     "EnqueueError",
     "Enqueued",
+    "Operations",
+    "PayloadCodec",
     "Queue",
+    "RefusedError",
     "Reject",
     "Rejected",
     "Scripts",
@@ -30,20 +44,32 @@ __all__ = [
     "SoftTimeout",
     "StormqError",
     "Unknown",
+    "Which",
+    "codec_from_environment",
     "connect",
     "current_job",
+    "decode_result",
     "load",
+    "read_audit",
+    "redact",
+    "redact_text",
 ]
 
 # Imported when first asked for: redis-py, which producers need and workers do not, costs 0.3 s of CPU.
 _HOMES: Final = {
     "address": ("Endpoint",),
+    "audit": ("AuditEntry", "read_audit"),
     "backoff": ("Backoff",),
+    "codec": ("AeadCodec", "PayloadCodec", "codec_from_environment"),
     "connection": ("connect",),
     "current": ("CurrentJob", "current_job"),
+    "dead_letters": ("DeadLetter", "DeadLetters", "Which"),
     "errors": ("EnqueueError", "Reject", "Rejected", "SettingsError", "SoftTimeout", "StormqError", "Unknown"),
+    "operations": ("Actor", "Operations", "RefusedError"),
     "outage": ("Buffered", "Enqueued"),
+    "payload": ("decode_result",),
     "producer": ("Queue",),
+    "redaction": ("redact", "redact_text"),
     "scripts": ("Scripts", "load"),
     "settings": ("Settings",),
 }

@@ -2,7 +2,7 @@
 
 A file is written, closed and read back; only then are its letters removed, each by the death that the file holds. What
 goes wrong before that removes nothing; what goes wrong between leaves letters that a later file holds once more, with
-the same ``death``. The call is archived as Redis has it: sealed where a codec sealed it, a plain pickle where not.
+the same ``death``. All is archived as Redis has it: sealed where a codec sealed it, a plain pickle where not.
 """
 # ruff: noqa: ANN401  # redis-py and fsspec type little that is of use
 
@@ -76,8 +76,10 @@ def _storage(url: str) -> tuple[Any, str]:
 
 def _line(letters: DeadLetters, letter: DeadLetter) -> bytes:
     """One letter: what operators read of it, its runs, and its record as Redis has it, to restore it from."""
-    told = {**asdict(letter), "history": [asdict(run) for run in letters.history(letter.job_id)]}
-    told["record"] = {name.decode(): _value(value) for name, value in letters.record(letter.job_id).items()}
+    record, runs = letters.stored(letter.job_id)
+    told = {**asdict(letter), "error_message": record.get(b"error_message", b"").decode("utf-8", "replace")}
+    told["history"] = [asdict(run) for run in runs]
+    told["record"] = {name.decode(): _value(value) for name, value in record.items()}
     return json.dumps(told, ensure_ascii=False, default=str).encode() + b"\n"
 
 

@@ -17,6 +17,7 @@ from .inspection import queue_names
 from .keys import iso, job_key, sp_key
 from .operations import Actor, RefusedError, Transitions, this_actor
 from .payload import open_text
+from .redaction import redact_text
 from .scripts import Scripts
 
 BATCH: Final = 500
@@ -114,13 +115,13 @@ class DeadLetters:
             return letter
         raise NoDeadLetterError(f"{job_id} is no dead letter")
 
-    def record(self, job_id: str) -> dict[bytes, bytes]:
-        """The job's record as Redis has it."""
-        return dict(self._redis.hgetall(job_key(job_id)))
+    def stored(self, job_id: str) -> tuple[dict[bytes, bytes], list[Run]]:
+        """The job's record and history as Redis has them: what is sealed stays so."""
+        return dict(self._redis.hgetall(job_key(job_id))), history(self._redis, job_id)
 
     def history(self, job_id: str) -> list[Run]:
         """The runs of a job that left a line, the oldest first, earlier lives included (the last fifty)."""
-        return history(self._redis, job_id, self._codec)
+        return history(self._redis, job_id, lambda text: open_text(text, self._codec, job_id))
 
     def requeue(self, letter: DeadLetter, reason: str, *, times_max: int | None = None, delay_s: float = 0.0) -> None:
         """Another life, from the queue's tail, or after ``delay_s``; all its counts begin anew.
@@ -175,6 +176,8 @@ class DeadLetters:
         return tally
 
     def _step(self, letter: DeadLetter, reason: str, script: str, *arguments: str | int) -> None:
+        if not letter.death:
+            raise RefusedError(f"{script} {letter.job_id}", "its record is gone")
         by = (self._actor.name, self._actor.origin, reason)
         self._transitions.applied(f"{script} {letter.job_id}", script, letter.queue, letter.job_id, *arguments, *by)
 
@@ -208,7 +211,7 @@ class DeadLetters:
             crashes=number("crashes"),
             stalls=number("stalls"),
             requeues=number("requeues"),
-            description=text("description"),
+            description=redact_text(text("description")),
             user=text("user"),
             death=text("settled"),
         )

@@ -3,14 +3,15 @@
 
 import json
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .codec import PayloadCodec, is_sealed
+from .codec import is_sealed
 from .keys import results_key
-from .payload import decode_trace, open_text
+from .payload import decode_trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,12 @@ class Run:
     trace: str
 
 
-def history(redis: Any, job_id: str, codec: PayloadCodec | None = None) -> list[Run]:
-    """The oldest first."""
-    return [_run(entry.decode(), fields, job_id, codec) for entry, fields in redis.xrange(results_key(job_id))]
+def history(redis: Any, job_id: str, read: Callable[[str], str] = str) -> list[Run]:
+    """The oldest first. ``read`` opens texts that are sealed; without it they stay tokens."""
+    return [_run(entry.decode(), fields, read) for entry, fields in redis.xrange(results_key(job_id))]
 
 
-def _run(entry: str, fields: dict[bytes, bytes], job_id: str, codec: PayloadCodec | None) -> Run:
+def _run(entry: str, fields: dict[bytes, bytes], read: Callable[[str], str]) -> Run:
     def text(name: bytes) -> str:
         return fields.get(name, b"").decode("utf-8", "replace")
 
@@ -41,19 +42,19 @@ def _run(entry: str, fields: dict[bytes, bytes], job_id: str, codec: PayloadCode
         kind="finished" if finished else text(b"kind") or "error",
         error_type=text(b"error_type"),
         worker=text(b"worker_name"),
-        context=_context(text(b"context"), job_id, codec),
-        trace=_trace(fields[b"exc_string"], job_id, codec) if b"exc_string" in fields else "",
+        context=_context(text(b"context"), read),
+        trace=_trace(fields[b"exc_string"], read) if b"exc_string" in fields else "",
     )
 
 
-def _trace(field: bytes, job_id: str, codec: PayloadCodec | None) -> str:
+def _trace(field: bytes, read: Callable[[str], str]) -> str:
     try:
-        return decode_trace(field, codec, job_id)
+        return read(decode_trace(field))
     except (ValueError, zlib.error):
         return repr(field)
 
 
-def _context(text: str, job_id: str, codec: PayloadCodec | None) -> dict[str, Any]:
+def _context(text: str, read: Callable[[str], str]) -> dict[str, Any]:
     try:
         context = json.loads(text or "{}")
     except ValueError:
@@ -62,7 +63,7 @@ def _context(text: str, job_id: str, codec: PayloadCodec | None) -> dict[str, An
         return {"unreadable": text}
     for name, value in context.items():
         if is_sealed(value):
-            context[name] = open_text(value, codec, job_id)
+            context[name] = read(value)
             with suppress(ValueError):  # arguments were sealed as JSON
                 context[name] = json.loads(context[name]) if name == "arguments" else context[name]
     return context

@@ -1,6 +1,7 @@
 """Encryption at rest: neither Redis nor RQ's readers see what a job is called with, or what comes of it."""
 
 import base64
+import json
 import pickle
 import zlib
 from collections.abc import Callable
@@ -14,9 +15,11 @@ from redis import Redis
 from rq.job import Job
 
 from system.reference import Queue, SettingsError
+from system.reference.archive import archive, read_archive
 from system.reference.codec import AeadCodec, CodecError, codec_from_environment, is_sealed, new_key
-from system.reference.dead_letters import DeadLetters
+from system.reference.dead_letters import DeadLetters, Which
 from system.reference.payload import (
+    SHORT_MAX,
     Undecodable,
     decode_call,
     decode_result,
@@ -24,6 +27,8 @@ from system.reference.payload import (
     encode_call,
     encode_result,
     encode_trace,
+    open_text,
+    seal_short,
 )
 from tests.system.reference import jobs
 from tests.system.reference.server import Client, RedisServer
@@ -89,11 +94,19 @@ class TestPayload:
 
     def test_trace_is_sealed_and_without_secrets(self) -> None:
         error = ValueError(f"bad user {NEEDLE}, password={NEEDLE}")
-        field, plain = encode_trace(error, CODEC, "j").encode(), encode_trace(error).encode()
-        assert NEEDLE not in decode_trace(field)
-        assert "sealed" in decode_trace(field)
-        for shown in (decode_trace(field, CODEC, "j"), decode_trace(plain)):
+        sealed, plain = (decode_trace(encode_trace(error, codec, "j").encode()) for codec in (CODEC, None))
+        assert is_sealed(sealed)
+        assert NEEDLE not in sealed + open_text(sealed, None, "j") + open_text(sealed, CODEC, "other")
+        for shown in (open_text(sealed, CODEC, "j"), open_text(plain, None, "j")):
             assert f"bad user {NEEDLE}, password=***REDACTED***" in shown
+
+    @pytest.mark.parametrize("length", [0, 10, 200, 500, 5000])
+    def test_short_token_stays_within_what_scripts_keep(self, length: int) -> None:
+        text = "".join(chr(0x4E00 + number % 5000) for number in range(length))
+        token = seal_short(text, CODEC, "j")
+        assert len(token) <= SHORT_MAX
+        assert text.startswith(open_text(token, CODEC, "j"))
+        assert open_text(token, CODEC, "j") or not length
 
 
 @pytest.mark.unit
@@ -137,7 +150,7 @@ class TestWithRedis:
 
     @pytest.mark.usefixtures("keys")
     def test_neither_redis_nor_rqs_readers_see_what_a_job_is_called_with_or_what_comes_of_it(
-        self, redis_server: RedisServer, redis: Client, worker: Spawn
+        self, redis_server: RedisServer, redis: Client, worker: Spawn, tmp_path: Path
     ) -> None:
         codec = codec_from_environment()
         queue = Queue("default", redis_server.url, codec=codec)
@@ -168,6 +181,11 @@ class TestWithRedis:
         assert f"ValueError: it said {NEEDLE}" in with_key.history("badly")[0].trace
         assert with_key.get("badly").error_message == f"it said {NEEDLE}"
         assert without.get("badly").error_type == "ValueError"
+
+        (file,) = archive(with_key, with_key.find(Which(error_type="ValueError")), str(tmp_path / "archive"), "r").files
+        (kept,) = read_archive(file)
+        assert NEEDLE not in json.dumps(kept), "whoever archives has the key, the archive does not"
+        assert NEEDLE in open_text(kept["history"][0]["trace"], codec, "badly")
 
     def test_without_a_codec_redis_has_it_in_plain(
         self, redis_server: RedisServer, redis: Client, worker: Spawn, queue: Queue

@@ -238,3 +238,17 @@ def test_requeue_and_discard_of_one_letter_one_of_them_wins(redis: Client, dead:
         dead.discard(letter, "r")
     assert redis.lrange("rq:queue:q", 0, -1) == ["j"]
     assert redis.hexists("rq:job:j", "data")
+
+
+def test_letter_whose_record_is_gone_is_told_and_holds_up_no_other(redis: Client, dead: DeadLetters) -> None:
+    bury(redis, "gone", "there")
+    redis.delete("rq:job:gone")
+    tally = dead.requeue_all(dead.find(), "r")
+    assert (tally.done, tally.refused) == (1, {"its record is gone": 1})
+    assert redis.lrange("rq:queue:q", 0, -1) == ["there"]
+
+
+def test_secret_in_the_description_of_a_stock_job_is_not_shown(redis: Client, dead: DeadLetters) -> None:
+    bury(redis, "j")
+    redis.hset("rq:job:j", "description", "jobs.login('ann', password='hunter2')")
+    assert dead.get("j").description == "jobs.login('ann', password='***REDACTED***')"

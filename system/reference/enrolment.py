@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
@@ -18,6 +18,10 @@ log: Final = logging.getLogger("stormq.enrolment")
 
 class Registering(Protocol):
     """What a configuration says to Redis, and what it makes of the answers."""
+
+    @property
+    def queues(self) -> Sequence[str]:
+        """Those that it registers; a worker may serve others, too."""
 
     def commands(self) -> list[Command]:
         """The `register` transitions. Sent again until all are answered."""
@@ -61,7 +65,7 @@ class Enrolment:
             return []
         return [
             Asked(("HMGET", sp_key("ctl", queue), "version", "place"), partial(self._seen, queue))
-            for queue in self._plan.queues
+            for queue in (self._registration.queues if self._registration else self._plan.queues)
         ]
 
     def next_s(self) -> float:

@@ -22,6 +22,10 @@ class Registration:
     version: str
     limits: dict[str, dict[str, Any]] = field(default_factory=dict)
 
+    @property
+    def queues(self) -> tuple[str, ...]:
+        return tuple(self.limits)
+
     def commands(self) -> list[Command]:
         scripts = load()
         head = (self.version, f"digest of {self.version}", f"file of {self.version}", 0, "test", "test", "")
@@ -38,7 +42,7 @@ class Registration:
 
 def main() -> int:
     plan = from_line(sys.stdin.readline()).plan
-    limits = {queue: {} for queue in plan.queues} | json.loads(sys.stdin.readline())
+    limits = json.loads(sys.stdin.readline())
     return Supervisor(plan, Registration(plan.version, limits) if plan.version else None).run()
 
 

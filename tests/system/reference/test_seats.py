@@ -193,12 +193,17 @@ def test_refused_configuration_ends_the_worker_before_it_claims(redis_server: Re
 
 
 def test_configuration_that_redis_lost_is_registered_again(redis_server: RedisServer, redis: Client) -> None:
-    settings = fast(clean_interval_s=0.2)
-    with planned(Plan(redis_server.url, "w", ("q",), "", settings, version="7"), {"q": {"concurrency": 3}}):
+    """A queue of the worker that nobody registers stays so."""
+    plan = Plan(redis_server.url, "w", ("q", "health"), "", fast(clean_interval_s=0.2), version="7")
+    with planned(plan, {"q": {"concurrency": 3}}) as it:
         for _ in range(2):
             wait_until(lambda: redis.hgetall("rq:sp:ctl:q").get("concurrency") == "3")
             redis.flushall()
         wait_until(lambda: redis.hget("rq:sp:ctl:q", "version") == "7")
+        queue_of(redis_server, "health").enqueue(jobs.add, 1, 2, job_id="j")
+        wait_until(lambda: ended(redis, "j"))
+        wait_until(lambda: it.log().count("Redis has lost the configuration") == 2)
+    assert not redis.exists("rq:sp:ctl:health")
 
 
 def test_finished_jobs_beyond_the_last_n_are_removed(redis_server: RedisServer, redis: Client) -> None:

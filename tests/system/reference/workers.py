@@ -125,6 +125,7 @@ class Worker:
 
 class PlannedWorker(Worker):
     def __init__(self, plan: Plan, limits: Mapping[str, Mapping[str, object]]) -> None:
+        limits = limits or {queue: {} for queue in plan.queues}
         lines = f"{to_line(Briefing('', '', plan))}\n{json.dumps(limits)}\n"
         self._begin([sys.executable, "-m", "tests.system.reference.planned"], lines)
 

@@ -135,9 +135,12 @@ class ProducerClient:
         while chunk := dict(islice(items, JOBS_A_REQUEST)):
             yield from self._result("states", self._request(f'"op":"states","jobs":{json.dumps(chunk)}', states_of))
 
-    def operate(self, op: str, queue: str) -> None:
-        """Have an operator's step (``pause``, ``resume``) done to a queue. Raises ``ProducerError``."""
-        self._result(op, self._request(f'"op":{json.dumps(op)},"queue":{json.dumps(queue)}', dict))
+    def operate(self, op: str, on: str) -> None:
+        """Have an operator's step done: ``pause`` or ``resume`` a queue, ``roll_back`` to a release.
+
+        Raises ``ProducerError``.
+        """
+        self._result(op, self._request(f'"op":{json.dumps(op)},"on":{json.dumps(on)}', dict))
 
     def ping(self, timeout_s: float = ANSWER_S) -> None:
         """Return when the producer answers. Raises ``ProducerError`` after ``timeout_s`` seconds."""

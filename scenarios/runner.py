@@ -206,6 +206,7 @@ class ScenarioRunner:
             queues=tuple(self.scenario.queues),
             slots=self.fitted.slots,
             policy=self.scenario.policy,
+            release=int(any(planned.fault.effect == "deploy" for planned in self.scenario.faults)),
         )
         return self.program.environment(setup)
 

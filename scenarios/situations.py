@@ -202,6 +202,12 @@ def _unanswered(seen: _Seen) -> int:
     )
 
 
+def _seconds(seen: _Seen) -> float:
+    """From the injection of the longest until it was healed; for ever, if it was not."""
+    lasted = [span.healed - span.inject for span in seen.faults]
+    return max((each / 1e9 if each < FOREVER // 2 else float("inf") for each in lasted), default=float("inf"))
+
+
 def _struck(history: "History", span: FaultSpan) -> int:
     """A victim is looked for after the injection began, so the first signal to it is the moment."""
     if span.effect not in {"kill", "freeze"}:
@@ -232,7 +238,8 @@ PLAIN: Final[Mapping[str, Callable[[_Seen], int]]] = {
     "repeats explained by a loss of the store": _repeats_by(Cause.STORE_LOSS),
     "lost by the store": _lost_by_store,
 }
-AT_A_FAULT: Final[Mapping[str, Callable[[_Seen], int]]] = {
+AT_A_FAULT: Final[Mapping[str, Callable[[_Seen], float]]] = {
+    "seconds of": _seconds,
     "fired at": _fired,
     "runs open at": _runs_open,
     "in flight at": _in_flight,
@@ -265,7 +272,7 @@ def evaluate_situations(
 
 def _evaluate(expression: _Expression, history: "History", promise: Promise, scenario: "Scenario") -> Reached:
     faults = [span for span in history.faults if expression.fault in {span.kind, span.label}]
-    count = AT_A_FAULT[expression.name] if expression.fault else PLAIN[expression.name]
+    count: Callable[[_Seen], float] = AT_A_FAULT[expression.name] if expression.fault else PLAIN[expression.name]
     measured = float(count(_Seen(history, promise, scenario, faults)))
     return Reached(expression.text, measured, COMPARISONS[expression.comparison](measured, expression.number))
 

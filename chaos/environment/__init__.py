@@ -68,6 +68,8 @@ class Worker(Protocol):
     name: str
     held: threading.Lock
     """Held by the fault that acts on its processes: two at once would undo each other's stops."""
+    variables: dict[str, str]
+    """The target's variables of its next life."""
 
     @property
     def pid(self) -> int:
@@ -163,7 +165,10 @@ class View(Protocol):
 
 
 Operate = Callable[[str, str], None]
-"""(``pause`` or ``resume``, queue): has it done by the target's own means. Raises if nobody knows that it was done."""
+"""(step, on what): ``pause`` or ``resume`` a queue, ``roll_back`` to a release, by the target's own means.
+
+Raises if nobody knows that it was done.
+"""
 
 
 class Environment(Protocol):

@@ -225,5 +225,5 @@ class NativeEnvironment:
             worker.respawn_later()
 
 
-def _nobody_operates(op: str, queue: str) -> None:
-    raise HarnessError(f"nobody is there to {op} queue {queue}: no producer was started")
+def _nobody_operates(step: str, on: str) -> None:
+    raise HarnessError(f"nobody is there for {step} on {on}: no producer was started")

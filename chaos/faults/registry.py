@@ -5,6 +5,7 @@ from typing import Final
 
 from chaos.faults import Fault
 from chaos.faults.backup import Backup
+from chaos.faults.deploy import Deploy, RollBack
 from chaos.faults.freeze import Freeze
 from chaos.faults.kill import Kill
 from chaos.faults.latency import Latency
@@ -15,6 +16,7 @@ from chaos.faults.reset_peer import ResetPeer
 from chaos.faults.restore_backup import RestoreBackup
 
 backup = Backup
+deploy = Deploy
 freeze = Freeze
 kill = Kill
 latency = Latency
@@ -23,9 +25,11 @@ redis_down = RedisDown
 redis_restart = RedisRestart
 reset_peer = ResetPeer
 restore_backup = RestoreBackup
+roll_back = RollBack
 
 FAULTS: Final[Mapping[str, Callable[..., Fault]]] = {
     "backup": backup,
+    "deploy": deploy,
     "freeze": freeze,
     "kill": kill,
     "latency": latency,
@@ -34,4 +38,5 @@ FAULTS: Final[Mapping[str, Callable[..., Fault]]] = {
     "redis_restart": redis_restart,
     "reset_peer": reset_peer,
     "restore_backup": restore_backup,
+    "roll_back": roll_back,
 }

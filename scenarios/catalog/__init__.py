@@ -11,6 +11,7 @@ from scenarios.catalog.rate_limit import RATE_LIMIT
 from scenarios.catalog.redis_disconnects import REDIS_DISCONNECTS
 from scenarios.catalog.redis_restart import REDIS_RESTART
 from scenarios.catalog.restore_backup import RESTORE_BACKUP
+from scenarios.catalog.rolling_deploy import ROLLING_DEPLOY
 from scenarios.catalog.steady import STEADY
 from scenarios.catalog.worker_poison import WORKER_POISON
 from scenarios.catalog.workers_killed import WORKERS_KILLED
@@ -30,6 +31,7 @@ CATALOG: Final[dict[str, Scenario]] = {
         RATE_LIMIT,
         FIVE_QUEUES,
         PAUSE_RESUME,
+        ROLLING_DEPLOY,
         RESTORE_BACKUP,
     )
 }

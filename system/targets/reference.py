@@ -6,7 +6,8 @@ import pickle
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -18,13 +19,14 @@ from stormproof_target.ledger import checksum
 import system.reference
 from system.reference import Backoff, Settings, current_job
 from system.reference.keys import PREFIX, job_key, results_key, rq_key, sp_key
+from system.targets.reference_config import OF_A_QUEUE, OF_A_WORKER, needs_config, write_config
 
 if TYPE_CHECKING:
     from system.reference import Queue, Scripts
 
 PROMISES: Final = Path(system.reference.__file__).with_name("PROMISES.md")
-OPERATE_S_MAX: Final = 8.0
-OPERATE_PAUSE_S: Final = 0.05
+INSIST_S_MAX: Final = 8.0
+INSIST_PAUSE_S: Final = 0.05
 
 
 def task(payload: str) -> str:
@@ -107,34 +109,29 @@ class ReferenceTarget(Target):
 
     def worker(self) -> None:
         """Become `stormq worker`: the supervisor must not have imported what its slots run."""
-        settings = self._settings
-        options = {
-            name: getattr(settings, name)
-            for name in (
-                "max_attempts", "timeout_s", "grace_s", "lease_s", "heartbeat_s", "sweep_interval_s", "poll_s",
-                "max_stalls", "max_crashes", "result_ttl_s", "drain_s", "slots",
-            )
-        }  # fmt: skip
-        options |= {
-            f"backoff_{name}": getattr(settings.backoff, name) for name in ("kind", "base_s", "cap_s", "jitter")
-        }
-        options |= {"preload": ",".join(settings.preload), "name": self.setup.worker, "redis_url": self.setup.redis_url}
+        options: dict[str, object] = {"name": self.setup.worker, "redis_url": self.setup.redis_url}
         options |= {"lua": self.overlay} if self.overlay else {}
+        options |= self._config() if needs_config(self.setup) else self._flags()
         flags = [part for name, value in options.items() for part in ("--" + name.replace("_", "-"), str(value))]
         command = [sys.executable, "-m", "system.reference.cli", "worker", *flags, *self.setup.queues]
         os.execv(sys.executable, command)  # noqa: S606  # no shell: an argument list of ours
 
-    def prepare(self) -> None:
-        """Register the policy's limits for each queue."""
-        policy, limits = self.setup.policy, list[str | int]()
-        if policy.concurrency is not None:
-            limits += ["concurrency", policy.concurrency]
-        if policy.rate_n is not None:
-            limits += ["rate_n", policy.rate_n, "rate_window_us", round(policy.rate_window_s * 1e6)]
-        for queue in self.setup.queues if limits else ():
-            named = ["rate_name", queue] if policy.rate_n is not None else []
-            told = (queue, 1, checksum(policy.to_json()), "the scenario's policy", 0, "stormproof", "", "")
-            self._direct.eval(self._scripts.texts["register"], 1, PREFIX, *told, *limits, *named)
+    def _config(self) -> dict[str, object]:
+        return {"config": write_config(self.setup, self._settings)}
+
+    def _flags(self) -> dict[str, object]:
+        settings = self._settings
+        delays = {f"backoff_{name}": getattr(settings.backoff, name) for name in ("kind", "base_s", "cap_s", "jitter")}
+        plain = {name: getattr(settings, name) for name in (*OF_A_WORKER, *OF_A_QUEUE)}
+        return plain | delays | {"preload": ",".join(settings.preload)}
+
+    def roll_back(self, release: int) -> None:
+        """``stormq activate`` of that release's file."""
+        from system.reference.commands_config import activate_config
+        from system.reference.config_file import load_config
+
+        config = load_config(write_config(replace(self.setup, release=release), self._settings), {})
+        self._insist(lambda: activate_config(self._redis, config, "stormproof", "", "the scenario asks for it"))
 
     @cached_property
     def _queues(self) -> "dict[str, Queue]":
@@ -178,24 +175,34 @@ class ReferenceTarget(Target):
         self._operate("resume", queue)
 
     def _operate(self, step: str, queue: str) -> None:
-        """An outage is waited out; a step that took effect though its answer was lost is known by the queue's state."""
+        """A step that took effect though its answer was lost is known by the queue's state."""
+        from system.reference.operations import Operations, this_actor
+
+        operations = Operations(self._redis, self._scripts, this_actor("stormproof"))
+
+        def once() -> None:
+            if operations.control(queue).paused != (step == "pause"):
+                getattr(operations, step)(queue, "the scenario asks for it")
+
+        self._insist(once)
+
+    def _insist(self, act: Callable[[], object]) -> None:
+        """An outage is waited out; ``act`` may have been done already, and knows what to do then."""
         from redis.exceptions import ConnectionError as RedisConnectionError
         from redis.exceptions import TimeoutError as RedisTimeoutError
 
         from system.reference.errors import UnreachableError
-        from system.reference.operations import Operations, this_actor
 
-        operations = Operations(self._redis, self._scripts, this_actor("stormproof"))
-        end_s = time.monotonic() + OPERATE_S_MAX
+        end_s = time.monotonic() + INSIST_S_MAX
         while True:
             try:
-                if operations.control(queue).paused == (step == "pause"):
-                    return
-                getattr(operations, step)(queue, "the scenario asks for it")
+                act()
             except (UnreachableError, RedisConnectionError, RedisTimeoutError):
                 if time.monotonic() > end_s:
                     raise
-                time.sleep(OPERATE_PAUSE_S)
+                time.sleep(INSIST_PAUSE_S)
+            else:
+                return
 
     def counts(self) -> Mapping[str, Counts]:
         """From the list and the sets themselves."""

@@ -7,6 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from stormproof_target import Setup
 
 from chaos.environment.native import NativeEnvironment
 from chaos.environment.redis_server import connect
@@ -15,6 +16,7 @@ from chaos.faults import Fault, Injection
 from chaos.faults.registry import (
     FAULTS,
     backup,
+    deploy,
     freeze,
     kill,
     latency,
@@ -23,6 +25,7 @@ from chaos.faults.registry import (
     redis_restart,
     reset_peer,
     restore_backup,
+    roll_back,
 )
 from chaos.faults.victims import SEARCH_S_MAX, Victim, catch, is_stopped
 from chaos.procfs import process
@@ -190,6 +193,41 @@ def test_a_pause_that_may_have_taken_effect_is_taken_back(env: NativeEnvironment
     assert done == ["pause", "resume"]
 
 
+def release_of(env: NativeEnvironment, name: str) -> int:
+    return Setup.from_environment(env.workers[name].variables).release
+
+
+def test_a_deployment_goes_from_worker_to_worker_and_ends_when_all_have_run_a_job(env: NativeEnvironment) -> None:
+    done: list[tuple[str, str]] = []
+    env.operate = lambda step, on: done.append((step, on))
+    names = ("worker-0", "worker-1")
+    for name in names:
+        start_worker(env, name, STORMPROOF_SETUP=Setup(worker=name, release=1).to_json())
+    forward, back = deploy(release=2), roll_back(release=1)
+    for lives, fault in enumerate((forward, back), 2):
+        injection = inject(env, fault)
+        told = [event["worker"] for event in events(env, "signal") if event["t"] >= injection.at_ns]
+        assert len(told) == 1
+        assert [each.subject for each in fault.evidence(env, injection)] == told
+        fault.heal(env, injection)
+        assert [env.workers[name].lives for name in names] == [lives, lives]
+        assert [release_of(env, name) for name in names] == [fault.release, fault.release]
+        assert all(b'"started"' in (env.directory / "ledger" / f"{name}-{lives}.jsonl").read_bytes() for name in names)
+        fault.heal(env, injection)
+    assert {event["name"] for event in events(env, "signal")} == {"TERM"}
+    assert done == [("roll_back", "1")]
+
+
+def test_a_release_that_runs_no_job_is_the_harness_s_failure(
+    env: NativeEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chaos.faults.deploy.BACK_S_MAX", 0.2)  # less than a worker needs to come back
+    start_worker(env, "worker-0", STORMPROOF_SETUP=Setup(worker="worker-0", release=1).to_json())
+    fault = deploy(release=2)
+    with pytest.raises(HarnessError, match="worker-0 of release 2 has run no job"):
+        fault.heal(env, inject(env, fault))
+
+
 def test_killing_a_slot_spares_its_supervisor(env: NativeEnvironment) -> None:
     worker = start_worker(env, "worker-0")
     fault = kill("slot")
@@ -302,6 +340,7 @@ def test_a_replay_picks_the_same_worker(env: NativeEnvironment) -> None:
 def test_every_fault_of_the_registry_says_what_it_is() -> None:
     settings: dict[str, dict[str, Any]] = {
         "backup": {},
+        "deploy": {"release": 2},
         "freeze": {"for_s": 1},
         "kill": {"part": "tree"},
         "latency": {"latency_ms": 10, "for_s": 1},
@@ -310,6 +349,7 @@ def test_every_fault_of_the_registry_says_what_it_is() -> None:
         "redis_restart": {"down_s": 1},
         "reset_peer": {"for_s": 1},
         "restore_backup": {"down_s": 1},
+        "roll_back": {"release": 1},
     }
     assert settings.keys() == FAULTS.keys()
     for name, make in FAULTS.items():

@@ -54,6 +54,8 @@ EXPECTED = {
     "repeats explained by an ended lease": 1,
     "repeats explained by a loss of the store": 0,
     "lost by the store": 0,
+    "seconds of freeze": 4.5,
+    "seconds of a fault that never was": float("inf"),
     "fired at freeze": 1,
     "fired at kill_slot-2": 1,
     "runs open at freeze": 1,

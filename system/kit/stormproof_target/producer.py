@@ -4,7 +4,7 @@
       -> {"id": 1, "outcome": "acked", "receipt": "w-1"} | {"id": 1, "outcome": "rejected" | "unknown", "why": "..."}
     {"id": 2, "op": "counts"}                        -> {"id": 2, "counts": {"default": {"waiting": 0, ...}}}
     {"id": 3, "op": "states", "jobs": {"w-1": "receipt or ''"}} -> {"id": 3, "states": [{"job": "w-1", ...}]}
-    {"id": 4, "op": "pause" | "resume", "queue": "default"} -> {"id": 4}
+    {"id": 4, "op": "pause" | "resume", "on": "default"} -> {"id": 4}; {"op": "roll_back", "on": "1"}: to a release
     {"id": 5, "op": "ping"}                          -> {"id": 5}
 
 Anything that goes wrong inside one request answers ``{"id": n, "error": "..."}``; a line that is no request ends the
@@ -101,11 +101,15 @@ class _Conversation:
         return {"states": [asdict(state) for state in self.target.states(request["jobs"])]}
 
     def pause(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.target.pause(request["queue"])
+        self.target.pause(request["on"])
         return {}
 
     def resume(self, request: dict[str, Any]) -> dict[str, Any]:
-        self.target.resume(request["queue"])
+        self.target.resume(request["on"])
+        return {}
+
+    def roll_back(self, request: dict[str, Any]) -> dict[str, Any]:
+        self.target.roll_back(int(request["on"]))
         return {}
 
     def ping(self, _request: dict[str, Any]) -> dict[str, Any]:
@@ -119,6 +123,7 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
     "states": _Conversation.states,
     "pause": _Conversation.pause,
     "resume": _Conversation.resume,
+    "roll_back": _Conversation.roll_back,
     "ping": _Conversation.ping,
 }
 

@@ -15,7 +15,10 @@ ADAPTER_VARIABLE: Final = "STORMPROOF_ADAPTER"
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """``redis_url`` leads through the proxy that faults act on; ``direct_url`` past it, for reading raw keys only."""
+    """``redis_url`` leads through the proxy that faults act on; ``direct_url`` past it, for reading raw keys only.
+
+    ``release`` counts the deployments of a worker's program, from 1; 0: nothing is deployed while the scenario runs.
+    """
 
     redis_url: str = "redis://127.0.0.1:6379/0"
     direct_url: str = "redis://127.0.0.1:6379/0"
@@ -23,6 +26,7 @@ class Setup:
     worker: str = "worker-0"
     slots: int = 1
     policy: Policy = field(default_factory=Policy)
+    release: int = 0
 
     def to_json(self) -> str:
         """As the variable holds it."""

@@ -34,6 +34,7 @@ ABILITIES: Final = {
     "stall_bound": "a job that takes its whole worker with it each time ends as a dead letter",
     "concurrency": "a queue gives at most so many leases at once, over all workers",
     "rate": "a queue gives at most so many leases in any window of time, over all workers",
+    "releases": "workers of a newer release take the place of those of an older one, and back",
     "pause": "an operator can have a queue start no job for a while",
     "slot_processes": "the process that runs the body is not the worker's first process",
     "self_fencing": "a worker that cannot renew its leases stops its bodies before they end",
@@ -112,9 +113,6 @@ class Target:
         """Become the worker for ``self.setup``: run it here, or ``os.exec`` it."""
         raise NotImplementedError
 
-    def prepare(self) -> None:
-        """Set what the queue keeps on the server: limits, say. Called once, directly, before anything is enqueued."""
-
     def enqueue(self, job: str, queue: str, payload: str, delay_s: float) -> str:
         """Send the task ``stormproof_adapter.task(payload)``; returns the queue's receipt.
 
@@ -128,6 +126,10 @@ class Target:
 
     def resume(self, queue: str) -> None:
         """As an operator does: jobs are started again. Done again, it has no effect."""
+        raise NotImplementedError
+
+    def roll_back(self, release: int) -> None:
+        """What an operator does so that workers of an older release may take the place of newer ones again."""
         raise NotImplementedError
 
     def counts(self) -> Mapping[str, Counts]:
@@ -171,7 +173,6 @@ class Target:
         elif arguments.verb == "produce":
             from .producer import serve  # threads and sockets that other verbs do without
 
-            target.prepare()
             serve(target, arguments.socket)
         else:
             target.worker()

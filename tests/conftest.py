@@ -4,6 +4,10 @@ from typing import Any
 
 import pytest
 
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]  # hooks, found here by name
+
 
 @pytest.fixture
 def engine() -> Any:  # noqa: ANN401  # the client of an optional library

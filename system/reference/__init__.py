@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from .audit import AuditEntry, read_audit
     from .backoff import Backoff
     from .codec import AeadCodec, PayloadCodec, codec_from_environment
+    from .config import Config
+    from .config_file import load_config
     from .connection import connect
     from .current import CurrentJob, current_job
     from .dead_letters import DeadLetter, DeadLetters, Which
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from .payload import decode_result
     from .producer import Queue
     from .redaction import redact, redact_text
+    from .registration import RegistrationError
     from .scripts import Scripts, load
     from .settings import Settings
 
@@ -26,6 +29,7 @@ __all__ = [
     "AuditEntry",
     "Backoff",
     "Buffered",
+    "Config",
     "CurrentJob",
     "DeadLetter",
     "DeadLetters",
@@ -36,6 +40,7 @@ __all__ = [
     "PayloadCodec",
     "Queue",
     "RefusedError",
+    "RegistrationError",
     "Reject",
     "Rejected",
     "Scripts",
@@ -50,6 +55,7 @@ __all__ = [
     "current_job",
     "decode_result",
     "load",
+    "load_config",
     "read_audit",
     "redact",
     "redact_text",
@@ -60,6 +66,8 @@ _HOMES: Final = {
     "address": ("Endpoint",),
     "audit": ("AuditEntry", "read_audit"),
     "backoff": ("Backoff",),
+    "config": ("Config",),
+    "config_file": ("load_config",),
     "codec": ("AeadCodec", "PayloadCodec", "codec_from_environment"),
     "connection": ("connect",),
     "current": ("CurrentJob", "current_job"),
@@ -69,6 +77,7 @@ _HOMES: Final = {
     "outage": ("Buffered", "Enqueued"),
     "payload": ("decode_result",),
     "producer": ("Queue",),
+    "registration": ("RegistrationError",),
     "redaction": ("redact", "redact_text"),
     "scripts": ("Scripts", "load"),
     "settings": ("Settings",),

@@ -24,6 +24,7 @@ from .config_schema import (
     SLOTS_MAX,
     TABLES,
     TOP_KINDS,
+    VERSION_MAX,
     WORKER_KINDS,
 )
 from .errors import SettingsError
@@ -116,12 +117,11 @@ class _Reader:
 
     def config(self) -> Config:
         top = read(self.layer(), TOP_KINDS, self.problems)
-        version = top.get("version")
-        if not isinstance(version, int) or version < 1:
-            place = self.layer()["version"].place if "version" in self.layer() else str(self.path)
-            self.problems.append(
-                f"{place}: version is {version!r}; needed: a whole number from 1, raised with each change"
-            )
+        version = top.get("version", 0)
+        if not 1 <= version <= VERSION_MAX and ("version" in top or "version" not in self.layer()):
+            place = self.layer()["version"].place if "version" in top else str(self.path)
+            told = f"version is {version if 'version' in top else 'missing'}"
+            self.problems.append(f"{place}: {told}; needed: a whole number from 1, raised by each change")
         audit_layer = self.layer("audit")
         audit = read(audit_layer, AUDIT_KINDS, self.problems)
         common = {name: Placed(top[name], self.layer()[name].place) for name in ("environment",) if name in top}
@@ -138,7 +138,7 @@ class _Reader:
             raise SettingsError(list(dict.fromkeys(self.problems)))
         redis = {**self.data.get("redis", {}), **{k: p.value for k, p in self.variables.get(("redis",), {}).items()}}
         environment, archive = own.environment, str(audit.get("archive", ""))
-        return Config(version or 0, environment, str(self.path), own, queues, shared, redis, archive)
+        return Config(version, environment, str(self.path), own, queues, shared, redis, archive)
 
     def home(self, key: str, *table: str) -> str:
         """Where a setting would stand that stands nowhere."""

@@ -6,6 +6,7 @@ from .layers import Kind
 
 RATE_N_MAX: Final = 1000
 SLOTS_MAX: Final = 256
+VERSION_MAX: Final = 10**15  # what Lua counts exactly
 TABLES: Final = ("defaults", "worker", "audit", "redis")
 NAMED_TABLES: Final = ("queues", "rates")
 WORKER_KINDS: Final[dict[str, Kind]] = {

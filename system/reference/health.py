@@ -26,8 +26,8 @@ SILENT_S: Final = 30.0  # a worker says every 10 s that it lives
 class QueueHealth:
     """One queue. ``stalled``: leases past their deadline. ``oldest_age_s``: of the next (None: none waits).
 
-    ``version``: of the configuration that holds ('': none). ``paused``: by whom and why, or ''. ``breaker``: what opened
-    it, or ''. ``foreign_workers``: stock RQ workers and schedulers, which heed neither leases nor limits.
+    ``version``: of the configuration that holds ('': none). ``paused``: by whom and why, or ''. ``breaker``: what
+    opened it, or ''. ``foreign_workers``: stock RQ workers and schedulers, which heed neither leases nor limits.
     """
 
     queue: str

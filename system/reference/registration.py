@@ -5,6 +5,7 @@ queue: one version with two contents is an error that names both places, an olde
 an older version drain when a newer one has come. In a process, two queues of one name must agree (``declare``).
 """
 
+import gc
 import socket
 import sys
 import threading
@@ -47,7 +48,7 @@ def refusal(queue: QueueConfig, version: int, reply: Sequence[bytes | str]) -> s
     if word == "superseded":
         return (
             f"queue {queue.name}: version {version} ({queue.place}) is superseded by version {current} ({other});"
-            " allowed: a higher version, or `stormq activate` to go back"
+            " allowed: a higher version than any before, or `stormq activate` to go back"
         )
     return ""
 
@@ -96,12 +97,20 @@ def declare(name: str, settings: Settings, owner: object, *, where: str = "") ->
     """
     place, digest = _caller(), digest_of(settings)
     with _lock:
-        living = [each for each in _declared.get((where, name), []) if each.owner() is not None]
-        other = next((each for each in living if each.digest != digest), None)
+        other = _at_odds(where, name, digest)
+        if other is not None:
+            gc.collect()  # it may be gone, but for references in a circle
+            other = _at_odds(where, name, digest)
         if other is not None:
             told = f"queue {name} is registered twice in this process with different settings"
             raise RegistrationError([f"{told}: at {other.place} and at {place}; allowed: the same settings"])
-        _declared[where, name] = [*living, _Declared(weakref.ref(owner), digest, place)]
+        _declared[where, name].append(_Declared(weakref.ref(owner), digest, place))
+
+
+def _at_odds(where: str, name: str, digest: str) -> _Declared | None:
+    living = [each for each in _declared.get((where, name), []) if each.owner() is not None]
+    _declared[where, name] = living
+    return next((each for each in living if each.digest != digest), None)
 
 
 def _caller() -> str:

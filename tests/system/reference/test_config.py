@@ -189,7 +189,7 @@ def test_all_problems_at_once_each_with_its_place(tmp_path: Path) -> None:
     text = "\n".join(found)
     path = tmp_path / "queues.toml"
     for said in (
-        f"{path}:1: version is 'one'",
+        f"{path}:1: version is 'one'; a whole number is needed",
         f"{path}:2: colour: no such setting or table",
         f"{path}:4 [worker]: lease_s is 0.01; allowed: 0.2",
         f"{path}:5 [worker]: slots is True; a whole number is needed",
@@ -222,8 +222,9 @@ def test_all_problems_at_once_each_with_its_place(tmp_path: Path) -> None:
             "queues.a.timeout_s is given more than once: lines 3, 4",
         ),
         ("version 3", "queues.toml"),
+        ("version = 0\n[queues.a]\n", "version is 0; needed: a whole number from 1"),
         ("version = 1\n", "no queue"),
-        ("[queues.a]\n", "version is None"),
+        ("[queues.a]\n", "version is missing"),
         ("version = 1\nqueues = 3\n", "queues is 3; a table is needed"),
         ("version = 1\n[queues]\na = 3\n", "queues.a is 3; a table is needed"),
         (
@@ -331,3 +332,9 @@ def test_config_check_says_what_it_comes_to_or_what_is_wrong(tmp_path: Path) -> 
     assert done.returncode == 2
     assert "did you mean max_attempts?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_worker_does_not_pay_for_the_producers_client() -> None:
+    code = "import sys, system.reference.cli, system.reference.supervisor; print('redis' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "False\n"

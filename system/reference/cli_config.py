@@ -18,6 +18,7 @@ from .keys import QUEUE_PATTERN
 from .options import add_settings, given_options, read_settings
 from .plan import Plan
 from .registration import Registration
+from .replicas import check_replicas
 from .scripts import load
 from .worker_plan import plan_of, url_of
 
@@ -92,7 +93,7 @@ def run_worker(arguments: argparse.Namespace) -> int:
         plan = plan_of(config, arguments.queues, url=url, worker=worker, named=named, overlay=overlay)
         _check_names(plan.queues)
         registration = Registration(config, [name for name in plan.queues if name in config.queues], worker, scripts)
-    parse(plan.url)
+    check_replicas(parse(plan.url), plan.settings)
     return Supervisor(plan, registration).run()
 
 

@@ -15,6 +15,10 @@ PROBES: Final = 3
 _PENDING: Final = object()
 
 
+class UnsafePrimaryError(ConnectionError):
+    """A primary that would acknowledge writes while it is cut off from its replicas."""
+
+
 def dial(endpoint: Endpoint, timeout_s: float) -> socket.socket:
     """Connect; each step may take ``timeout_s`` (name resolution takes what the system's resolver takes).
 
@@ -40,7 +44,7 @@ def _check_primary(connection: socket.socket, endpoint: Endpoint) -> None:
     if role[0] != b"master":
         raise ConnectionError(f"{endpoint.host}:{endpoint.port} is no primary: {role[0].decode()}")
     if b"min_slaves_good_slaves:" not in replication:
-        raise ConnectionError(
+        raise UnsafePrimaryError(
             f"{endpoint.host}:{endpoint.port} takes writes without a replica; required where there are replicas:"
             " min-replicas-to-write 1 or more, min-replicas-max-lag above 0"
         )

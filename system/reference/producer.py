@@ -35,6 +35,8 @@ class Queue:
     ``codec`` seals what jobs are called with. ``outage`` (default: the endpoint's) says what an enqueue does while
     Redis is away: ``raise`` after one try; ``block`` and try on for ``settings.enqueue_timeout_s``; or ``buffer`` the
     job in memory, which acknowledges nothing (``Buffered``): ``flush`` and ``close`` are for that one.
+
+    Raises ``SettingsError``, also if this process has a queue of this name there with another policy.
     """
 
     def __init__(
@@ -53,7 +55,7 @@ class Queue:
         self.name = name
         self.settings = settings or Settings()
         if settings is not None:
-            declare(name, settings, self, where=str(endpoint))
+            declare(name, settings, self, where=f"{endpoint}/{endpoint.db}")
         self._storing = Storing(redis, scripts or load())
         self._codec = codec
         self._rng = Random()

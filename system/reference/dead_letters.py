@@ -176,7 +176,7 @@ class DeadLetters:
         return tally
 
     def _step(self, letter: DeadLetter, reason: str, script: str, *arguments: str | int) -> None:
-        if not letter.death:
+        if not letter.death and script != "discard":  # which takes away what is left of it
             raise RefusedError(f"{script} {letter.job_id}", "its record is gone")
         by = (self._actor.name, self._actor.origin, reason)
         self._transitions.applied(f"{script} {letter.job_id}", script, letter.queue, letter.job_id, *arguments, *by)

@@ -32,6 +32,9 @@ PLANTED: Final = {
     for bug in (
         PlantedBug("ack_before_run", "a job is acknowledged before it is run", "workers_killed", "lost"),
         PlantedBug("accept_and_drop", "every fiftieth enqueue is accepted and dropped", "steady", "lost"),
+        PlantedBug("one_lease_too_many", "one lease more than the limit is given", "concurrency_limit", "concurrency"),
+        PlantedBug("one_grant_too_many", "one job more than the rate is granted", "rate_limit", "rate"),
+        PlantedBug("pause_ignored", "a paused queue goes on", "pause_resume", "control"),
         PlantedBug("dead_letter_dropped", "a job that failed for good is forgotten", "poison", "dead_letters"),
     )
 }

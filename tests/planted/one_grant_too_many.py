@@ -1,0 +1,18 @@
+"""A queue grants one job more in a window than its rate allows."""
+
+from tests.planted.variant import Variant, task
+
+__all__ = ["OneGrantTooMany", "task"]
+
+
+class OneGrantTooMany(Variant):
+    """Looks at the grant before the n-th before this one."""
+
+    name = "one-grant-too-many"
+    script = "claim"
+    sound = "tonumber(limit[4]) - 1)"
+    buggy = "tonumber(limit[4]))"
+
+
+if __name__ == "__main__":
+    OneGrantTooMany.main()

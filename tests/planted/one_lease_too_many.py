@@ -1,0 +1,18 @@
+"""A queue gives one lease more than its limit allows."""
+
+from tests.planted.variant import Variant, task
+
+__all__ = ["OneLeaseTooMany", "task"]
+
+
+class OneLeaseTooMany(Variant):
+    """Compares the wrong way at the limit itself."""
+
+    name = "one-lease-too-many"
+    script = "claim"
+    sound = "redis.call('ZCARD', sp_key('lease', queue)) >= tonumber(limit[2])"
+    buggy = "redis.call('ZCARD', sp_key('lease', queue)) > tonumber(limit[2])"
+
+
+if __name__ == "__main__":
+    OneLeaseTooMany.main()

@@ -1,0 +1,18 @@
+"""A paused queue goes on: the operator's step is acknowledged, and nobody looks."""
+
+from tests.planted.variant import Variant, task
+
+__all__ = ["PauseIgnored", "task"]
+
+
+class PauseIgnored(Variant):
+    """Claims from a paused queue."""
+
+    name = "pause-ignored"
+    script = "claim"
+    sound = "if limit[1] then return math.huge end"
+    buggy = ""
+
+
+if __name__ == "__main__":
+    PauseIgnored.main()

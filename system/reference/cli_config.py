@@ -88,7 +88,8 @@ def run_worker(arguments: argparse.Namespace) -> int:
     if arguments.config is None:
         plan, registration = _plain_plan(arguments, worker, overlay), None
     else:
-        config = load_config(arguments.config, os.environ, given_options(arguments))
+        with_redis = not _names_redis(arguments)
+        config = load_config(arguments.config, os.environ, given_options(arguments), with_redis=with_redis)
         url, named = url_for(arguments, config), bool(arguments.name)
         plan = plan_of(config, arguments.queues, url=url, worker=worker, named=named, overlay=overlay)
         _check_names(plan.queues)
@@ -104,8 +105,11 @@ def default_url() -> str:
 
 def url_for(arguments: argparse.Namespace, config: Config | None) -> str:
     """The option's, else the file's and the environment's. Raises ``SettingsError``."""
-    given = arguments.redis_url != default_url()
-    return arguments.redis_url if given or config is None else url_of(config)
+    return arguments.redis_url if _names_redis(arguments) or config is None else url_of(config)
+
+
+def _names_redis(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.redis_url != default_url())
 
 
 def _plain_plan(arguments: argparse.Namespace, worker: str, overlay: str) -> Plan:

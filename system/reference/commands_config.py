@@ -18,6 +18,7 @@ from .errors import SettingsError
 from .health import Health, health, liveness, readiness
 from .keys import sp_key
 from .operations import Transitions, this_actor
+from .redaction import redact
 from .registration import RegistrationError, refusal, register_arguments
 
 
@@ -85,9 +86,9 @@ def activate_config(redis: Redis, config: Config, actor: str, origin: str, reaso
 
 def check_config(arguments: argparse.Namespace) -> int:
     """Say what is wrong with a configuration, or what it comes to."""
-    config = load_config(arguments.config, os.environ)
+    config = load_config(arguments.config, os.environ, with_redis=True)
     if arguments.json:
-        print(json.dumps(asdict(config), default=str))
+        print(json.dumps(redact(asdict(config)), default=str))
         return 0
     print(f"{config.place}: version {config.version}, {len(config.queues)} queues")
     print(f"{'queue':<24}{'attempts':>9}{'timeout':>9}{'limit':>7}{'slots':>7}  {'rate':<34}backoff")

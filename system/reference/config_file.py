@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .config import Breaker, Config, QueueConfig, Rate
+from .config_redis import redis_problems, redis_table
 from .config_schema import (
     AUDIT_KINDS,
     LIMIT_KINDS,
@@ -35,12 +36,15 @@ from .settings import Settings
 VARIABLE_HEAD: Final = "STORMQ_"
 
 
-def load_config(path: Path, environ: Mapping[str, str], options: Mapping[str, str] | None = None) -> Config:
+def load_config(
+    path: Path, environ: Mapping[str, str], options: Mapping[str, str] | None = None, *, with_redis: bool = False
+) -> Config:
     """The configuration of a file. ``options``: settings by name, as on the command line; they win.
 
+    ``with_redis``: the table [redis] is to be used, so it is checked, too, and so is that the passwords are there.
     Raises ``SettingsError`` with everything that is wrong.
     """
-    return _Reader(path.absolute(), environ, options or {}).config()
+    return _Reader(path.absolute(), environ, options or {}).config(environ if with_redis else None)
 
 
 class _Reader:
@@ -115,7 +119,7 @@ class _Reader:
             data = {name: value for name, value in data.items() if name in TOP_KINDS}
         return merged([flat(data, lambda *keys: self.places.of(*table, *keys)), self.variables.get(table, {})])
 
-    def config(self) -> Config:
+    def config(self, redis_environ: Mapping[str, str] | None) -> Config:
         top = read(self.layer(), TOP_KINDS, self.problems)
         version = top.get("version", 0)
         if not 1 <= version <= VERSION_MAX and ("version" in top or "version" not in self.layer()):
@@ -134,9 +138,12 @@ class _Reader:
         if not queues:
             self.problems.append(f"{self.path}: no queue; each needs a table [queues.NAME]")
         own, shared = self.worker(worker, queues)
+        overrides = self.variables.get(("redis",), {})
+        redis = redis_table(self.data.get("redis", {}), overrides)
+        if redis_environ is not None:
+            self.problems += redis_problems(redis, overrides, redis_environ, self.places.of)
         if self.problems:
             raise SettingsError(list(dict.fromkeys(self.problems)))
-        redis = {**self.data.get("redis", {}), **{k: p.value for k, p in self.variables.get(("redis",), {}).items()}}
         environment, archive = own.environment, str(audit.get("archive", ""))
         return Config(version, environment, str(self.path), own, queues, shared, redis, archive)
 

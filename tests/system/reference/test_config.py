@@ -1,6 +1,7 @@
 """The one file of all queues: the shipped example, what is refused and how, what overrides what."""
 
 import json
+import os
 import subprocess
 import sys
 import tomllib
@@ -309,11 +310,32 @@ def test_layout_reserves_slots_and_one_for_health(tmp_path: Path) -> None:
 
 
 def test_redis_table_is_read_with_its_overrides(tmp_path: Path) -> None:
-    config = config_of(tmp_path, SMALL + "[redis]\nhost = 'here'\nport = 1\n", {"STORMQ_REDIS__PORT": "2"})
-    assert url_of(config, {}).startswith("redis://here:2")
-    wrong = config_of(tmp_path, SMALL + "[redis]\nhosst = 'here'\n")
-    with pytest.raises(SettingsError, match=r"queues\.toml: .*hosst.*host"):
-        url_of(wrong, {})
+    text = SMALL + "[redis]\nhost = 'here'\nport = 1\ntls = { verify = false }\n"
+    environ = {"STORMQ_REDIS__PORT": "2", "STORMQ_REDIS__TLS__VERIFY": "true", "STORMQ_REDIS__PASSWORD": "hidden"}
+    config = config_of(tmp_path, text, environ)
+    assert config.redis == {"host": "here", "port": "2", "tls": {"verify": True}, "password": "hidden"}
+    assert url_of(config, environ).startswith("rediss://:hidden@here:2")
+
+
+def test_problems_of_redis_are_told_with_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "queues.toml"
+    path.write_text("version = 1\n[redis]\nhosst = 'here'\n[queues.a]\ntimeout_s = 0\n")
+    with pytest.raises(SettingsError) as caught:
+        load_config(path, {"STORMQ_REDIS__PORT": "x"}, with_redis=True)
+    text = "\n".join(caught.value.problems)
+    assert f"{path}:3 [redis]: redis.hosst is not known (did you mean host?)" in text
+    assert "environment variable STORMQ_REDIS__PORT: redis.port is 'x'" in text
+    assert f"{path}:5 [queues.a]: timeout_s is 0" in text
+
+
+def test_config_check_shows_no_password(tmp_path: Path) -> None:
+    path = tmp_path / "queues.toml"
+    path.write_text(SMALL + "[redis]\nhost = 'here'\n")
+    environ = {**os.environ, "STORMQ_REDIS__PASSWORD": "h1dden-w0rd"}
+    command = [sys.executable, "-m", "system.reference.cli", "config", "check", str(path)]
+    for more in ([], ["--json"]):
+        done = subprocess.run([*command, *more], check=True, capture_output=True, text=True, env=environ, timeout=60)
+        assert "h1dden-w0rd" not in done.stdout + done.stderr
 
 
 def stormq(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -54,6 +54,12 @@ def add_health(verb: Verb) -> None:
     )
     parser.add_argument("--worker", default="", metavar="NAME", help="a worker that was started with --name")
     parser.add_argument("--timeout-s", type=float, default=10.0, metavar="SECONDS", help="of --ready (default: 10)")
+    for option, kind, what in (
+        ("--waiting-max", int, "jobs wait"),
+        ("--dead-max", int, "dead letters lie there"),
+        ("--age-max-s", float, "seconds have passed since the next job came"),
+    ):
+        parser.add_argument(option, type=kind, metavar="NUMBER", help=f"degraded if more {what}, in any queue")
 
 
 def add_activate(verb: Verb) -> None:

@@ -15,7 +15,7 @@ from .config import Config
 from .config_file import load_config
 from .connection import connect
 from .errors import SettingsError
-from .health import Health, health, liveness, readiness
+from .health import Bounds, Health, health, liveness, readiness
 from .keys import sp_key
 from .operations import Transitions, this_actor
 from .redaction import redact
@@ -35,7 +35,8 @@ def show_health(arguments: argparse.Namespace) -> int:
     elif arguments.ready:
         found = readiness(redis, config, worker=arguments.worker, timeout_s=arguments.timeout_s)
     else:
-        found = health(redis, config, queues=arguments.queues)
+        bounds = Bounds(arguments.waiting_max, arguments.dead_max, arguments.age_max_s)
+        found = health(redis, config, queues=arguments.queues, bounds=bounds)
     print(json.dumps(found.to_json()) if arguments.json else _as_text(found))
     return found.exit_code
 

@@ -45,6 +45,15 @@ class QueueHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a queue may hold before it counts as degraded; None: as much as it likes."""
+
+    waiting: int | None = None
+    dead: int | None = None
+    oldest_age_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """``status`` is the worst of all; ``problems`` says why. ``ready``: None if it was not asked for."""
 
@@ -63,7 +72,9 @@ class Health:
         return asdict(self)
 
 
-def health(redis: Redis, config: Config | None = None, *, queues: Sequence[str] = ()) -> Health:
+def health(
+    redis: Redis, config: Config | None = None, *, queues: Sequence[str] = (), bounds: Bounds | None = None
+) -> Health:
     """How queues are: ``queues``, else those of ``config``, else every queue. An absent Redis is a status, no error."""
     try:
         names = queues or (tuple(config.queues) if config else _known(redis))
@@ -71,7 +82,7 @@ def health(redis: Redis, config: Config | None = None, *, queues: Sequence[str] 
     except (RedisError, OSError) as error:
         return _unreachable(error)
     bad = [problem for queue in found for problem in _unwell(queue, expected=config is not None)]
-    poor = [problem for queue in found for problem in _poor(queue, config)]
+    poor = [problem for queue in found for problem in (*_poor(queue, config), *_too_many(queue, bounds or Bounds()))]
     return Health("unhealthy" if bad else "degraded" if poor else "healthy", (*bad, *poor), found)
 
 
@@ -195,6 +206,15 @@ def _poor(queue: QueueHealth, config: Config | None) -> list[str]:
         ),
     ]
     return [f"{queue.queue}: {text}" for wrong, text in told if wrong]
+
+
+def _too_many(queue: QueueHealth, bounds: Bounds) -> list[str]:
+    told = []
+    for name in ("waiting", "dead", "oldest_age_s"):
+        found, most = getattr(queue, name), getattr(bounds, name)
+        if most is not None and found is not None and found > most:
+            told.append(f"{queue.queue}: {name} is {found:.10g}, more than {most:.10g}")
+    return told
 
 
 def _text(value: bytes | None) -> str:

@@ -9,7 +9,7 @@ import rq
 
 from system.reference import Queue, SettingsError, connect
 from system.reference.config_file import load_config
-from system.reference.health import EXIT_CODES, health, liveness, readiness
+from system.reference.health import EXIT_CODES, Bounds, health, liveness, readiness
 from system.reference.operations import Operations
 from tests.system.reference import jobs
 from tests.system.reference.server import Client, RedisServer
@@ -110,6 +110,24 @@ def test_what_needs_a_look_is_degraded_and_says_why(redis: Client, redis_server:
         assert "stock RQ works on it: stock" in stormq(url, "health", "reports").stdout
         newer = load_config(config_file(tmp_path, "new", 4), {})
         assert "reports: version 3 holds, not 4" in health(raw, newer).problems
+
+
+def test_more_than_a_queue_may_hold_is_degraded(redis: Client, redis_server: RedisServer, tmp_path: Path) -> None:
+    url = redis_server.url
+    with configured(url, config_file(tmp_path, "one", 3)):
+        wait_until(lambda: health(connect(url)).status == "healthy" and registered(redis) == "3")
+        Operations(connect(url)).pause("reports", "so that jobs stay")
+        for _ in range(3):
+            Queue("reports", url).enqueue(jobs.nothing)
+        redis.zadd("rq:sp:dead:email", {"a": 1, "b": 2})
+        bounds = Bounds(waiting=2, dead=2, oldest_age_s=1e-6)
+        problems = health(connect(url), queues=["email", "reports"], bounds=bounds).problems
+        assert "reports: waiting is 3, more than 2" in problems
+        assert any(problem.startswith("reports: oldest_age_s is") for problem in problems)
+        assert not any(problem.startswith("email") for problem in problems)  # two dead letters are allowed
+        shown = program(url, "email", "--dead-max", "1", code=3)
+        assert shown["problems"] == ["email: dead is 2, more than 1"]
+        program(url, "email", "--dead-max", "2", "--waiting-max", "0", "--age-max-s", "9", code=0)
 
 
 def test_readiness_is_a_job_that_ran(redis_server: RedisServer, tmp_path: Path) -> None:

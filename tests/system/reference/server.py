@@ -50,6 +50,19 @@ def acl_lines(prefix: str = "rq") -> list[str]:
     ]
 
 
+def contents(redis: Client) -> dict[str, Any]:
+    """All keys with what they hold; a DUMP would differ with the order in a hash, too."""
+    read = {
+        "string": redis.get,
+        "hash": redis.hgetall,
+        "list": lambda key: redis.lrange(key, 0, -1),
+        "set": redis.smembers,
+        "zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
+        "stream": redis.xrange,
+    }
+    return {key: read[redis.type(key)](key) for key in redis.scan_iter()}
+
+
 class RedisServer:
     """Every write is on disk before it is acknowledged, so a SIGKILL loses nothing. ``options``: of redis-server."""
 

@@ -12,7 +12,7 @@ from system.reference import Queue, connect, load
 from system.reference.scripts import HOME, TRANSITIONS
 from tests.system.reference import jobs
 from tests.system.reference.calls import ISO, START_US
-from tests.system.reference.server import ACL, Client, RedisServer
+from tests.system.reference.server import ACL, Client, RedisServer, contents
 
 CONNECTING = {"client|setname", "select", "ping", "role", "info", "evalsha", "script|load"}
 ROLES = {
@@ -91,7 +91,7 @@ def test_no_role_may_look_around_or_leave_the_prefix(redis_server: RedisServer, 
 def test_a_producer_can_neither_take_jobs_nor_pause(redis_server: RedisServer, redis: Client) -> None:
     queue = Queue("default", redis_server.url_of("producer"))
     queue.enqueue(jobs.nothing, job_id="j")
-    before = {key: redis.dump(key) for key in redis.scan_iter()}
+    before = contents(redis)
     client: Client = connect(redis_server.url_of("producer"))
     scripts = load()
     for transition, *arguments in (
@@ -102,7 +102,7 @@ def test_a_producer_can_neither_take_jobs_nor_pause(redis_server: RedisServer, r
         redis.script_load(scripts.texts[str(transition)])
         with pytest.raises(ResponseError, match="can't run"):
             client.execute_command(*scripts.call(str(transition), *arguments))
-    assert {key: redis.dump(key) for key in redis.scan_iter()} == before
+    assert contents(redis) == before
 
 
 @pytest.mark.parametrize(

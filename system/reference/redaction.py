@@ -11,6 +11,7 @@ from typing import Final
 
 MASK: Final = "***REDACTED***"
 DEPTH_MAX: Final = 32  # deeper than any call's arguments: what is below is left out rather than looked at
+PASSES_MAX: Final = 4
 
 # Long words are looked for anywhere in a key (dbPassword, X-Api-Key), short ones among its words only (no `shipping`).
 _LONG: Final = (
@@ -28,9 +29,11 @@ _KEY: Final = re.compile(
     re.VERBOSE,
 )
 _QUOTE: Final = re.compile(r"""(?P<kind>[bBrRuUfF]{0,2})(?P<quote>(?P<slashes>\\*)(?:\"\"\"|'''|"|'))""")
-_BARE: Final = re.compile(r"""[^\s,;&'"\\)\]}]+""")
+_BARE: Final = re.compile(r"""[^\s,;&'"\\()\[\]{}]+""")
+_OPENING: Final = ("(", "[", "{")
 _SCHEME: Final = re.compile(r"""(?:bearer|basic|token|negotiate|apikey)\s+[^\s,;&'"\\)\]}]+""", re.IGNORECASE)
 _PARAMETERS: Final = re.compile(r"[^\r\n=]*=[^\r\n]*")
+_PAIR_END: Final = re.compile(r"""\\*["']{1,3}\s*[)\]]|\Z""")
 _DEFAULT: Final = re.compile(r"\s*=(?!=)\s*")
 _BEARER: Final = re.compile(r"\b(bearer\s+)[\w.~+/=-]+", re.IGNORECASE)
 _USERINFO: Final = re.compile(r"""(://[^\s/:@'"]*:)[^\s/'"]+@""")
@@ -83,10 +86,19 @@ def _redacted(value: object, depth: int) -> object:
 
 def redact_text(text: str) -> str:
     """The text without the values of secret keys: `key=value`, `"key": "value"`, headers, flags, URLs' passwords."""
+    for _ in range(PASSES_MAX):  # what a first one takes out may make a form of what is around it
+        before, text = text, _redacted_once(text)
+        if text == before:
+            break
+    return text
+
+
+def _redacted_once(text: str) -> str:
+    text = _USERINFO.sub(rf"\g<1>{MASK}@", _BEARER.sub(rf"\g<1>{MASK}", text))
     parts, at = [], 0
     while match := _KEY.search(text, at):
         start = match.end()
-        if not _names_a_secret(match):
+        if not _names_a_secret(text, match):
             start = match.end("key")  # what follows may be a key itself
             parts.append(text[at:start])
             at = start
@@ -97,19 +109,24 @@ def redact_text(text: str) -> str:
         if default:  # `password: str = "..."` in a line of source
             parts.append(default[0])
             at = _value(text, default.end(), match, parts)
-    text = "".join([*parts, text[at:]])
-    return _USERINFO.sub(rf"\g<1>{MASK}@", _BEARER.sub(rf"\g<1>{MASK}", text))
+    return "".join([*parts, text[at:]])
 
 
-def _names_a_secret(match: re.Match[str]) -> bool:
+def _names_a_secret(text: str, match: re.Match[str]) -> bool:
     key, sep = match["key"], match["sep"]
     if not is_secret(key):
         return False
-    if "," in sep:  # ('key', 'value'), and nothing else that stands in a row
-        return bool(match["pair"] and match["close"])
+    if "," in sep:
+        return bool(match["pair"] and match["close"]) and _ends_a_pair(text, match.end())
     if sep.isspace():  # --password value
         return key.startswith("--") and not match["close"]
     return bool(match["close"]) or not key.casefold().endswith(_ERROR_NAME)
+
+
+def _ends_a_pair(text: str, start: int) -> bool:
+    """Whether the value at ``start`` is followed by nothing: ('key', 'value'), and not a row of words."""
+    quote = _QUOTE.match(text, start)
+    return bool(quote and _PAIR_END.match(text, _closing(text, quote.end(), quote["slashes"], quote["quote"])))
 
 
 def _value(text: str, start: int, match: re.Match[str], parts: list[str]) -> int:
@@ -119,13 +136,10 @@ def _value(text: str, start: int, match: re.Match[str], parts: list[str]) -> int
         parts += [quote[0], MASK]
         return _closing(text, quote.end(), quote["slashes"], quote["quote"])
     mark = match["close"] or ""
-    if text[start : start + 1] in {"[", "{", "("}:
-        end = _bracketed(text, start)
-    else:
-        end = _bare(text, start, match["key"])
-        if end == start or text[start:end] == MASK:
-            parts.append(text[start:end])
-            return end
+    end = _bare(text, start, match["key"])
+    if end == start or text[start:end] == MASK:
+        parts.append(text[start:end])
+        return end
     parts.append(f"{mark}{MASK}{mark}")
     return end
 
@@ -133,9 +147,9 @@ def _value(text: str, start: int, match: re.Match[str], parts: list[str]) -> int
 def _closing(text: str, start: int, slashes: str, quote: str) -> int:
     """Where the quote that closes begins: one with as many backslashes as the opening one; else the text's end."""
     bare = quote[len(slashes) :]
-    for found in re.finditer(rf"(\\*){bare}", text[start:]):
+    for found in re.compile(rf"(\\*){bare}").finditer(text, start):
         if found[1] == slashes:
-            return start + found.start()
+            return found.start()
     return len(text)
 
 
@@ -159,9 +173,16 @@ def _bracketed(text: str, start: int) -> int:
 
 
 def _bare(text: str, start: int, key: str) -> int:
+    """Where a value without quotes ends: brackets and what stands right behind them belong to it."""
     token = _SCHEME.match(text, start) or _BARE.match(text, start)
-    if token is None:
-        return start
-    if "authorization" in key.casefold() and not _SCHEME.match(token[0]) and token[0] != MASK:
+    if token and "authorization" in key.casefold() and not _SCHEME.match(token[0]) and token[0] != MASK:
         token = _PARAMETERS.match(text, start) or token  # Digest username="...", realm="..."
-    return token.end()
+    end = token.end() if token else start
+    while True:
+        if text[end : end + 1] in _OPENING:
+            closed = _bracketed(text, end)
+            end = closed if closed < len(text) or end == start else end + 1  # one that none closes is a character
+        elif token := _BARE.match(text, end):
+            end = token.end()
+        else:
+            return end

@@ -117,6 +117,8 @@ TEXTS = [
     '\'{{"{key}": "a \\\\"quoted\\\\" {secret}"}}\'',
     'Authorization: Digest username="{secret}", response="{secret}"',
     "failed: {key}={secret}) while trying",
+    "{key}=ab(c{secret} and more",
+    "{key} = read({secret})[1].{secret}",
 ]
 
 
@@ -140,6 +142,7 @@ def test_secret_of_any_characters_is_gone_from_json_and_repr(key: str, tail: str
     st.lists(st.sampled_from([*FORMS, *"=:,'\"\\ \n([{}])&@", "://", "--", "Bearer ", "Basic ", MASK, "x1", "Error"]))
 )
 @example(["authorization", ":", " ", "Basic ", "x1", " ", "x1", "=", "x1"])
+@example(["password", "=", "(", "}", "password"])
 def test_redacting_a_text_twice_is_redacting_it_once(parts: list[str]) -> None:
     once = redact_text("".join(parts))
     assert redact_text(once) == once
@@ -158,6 +161,8 @@ def test_what_stands_beside_a_secret_can_still_be_read() -> None:
     assert redact_text("password=x, user=ann") == f"password={MASK}, user=ann"
     assert redact_text("InvalidTokenError: it has expired") == "InvalidTokenError: it has expired"
     assert redact_text("https://host/?token=abc&page=2") == f"https://host/?token={MASK}&page=2"
+    assert redact_text("password=a(b, user=ann") == f"password={MASK}, user=ann"
+    assert redact_text('("token", "pin", "name")') == '("token", "pin", "name")'
     assert json.loads(redact_text('{"a": {"secret": [1, "]"]}}')) == {"a": {"secret": MASK}}
 
 

@@ -1,5 +1,6 @@
 """Runs one job's body and says how it ended. The soft timeout lives here; what kills does not."""
 
+import logging
 import signal
 import time
 from collections.abc import Callable
@@ -14,6 +15,10 @@ from .context import message_of
 from .current import CurrentJob, set_current_job
 from .errors import Reject, SoftTimeout
 from .payload import Undecodable, decode_call, encode_result, encode_trace
+
+RESULT_MAX: Final = 64 * 1024 * 1024  # bytes as stored; Redis takes 512 MiB at most
+TOO_LARGE: Final = "Return value too large to be kept"
+log: Final = logging.getLogger("stormq.slot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ def run(job: Claimed, decoded: "Callable[[partial[Any]], None]", codec: PayloadC
     numbers = (job.attempts + 1, job.attempts_max, job.fence, job.exec, deadline_s)
     set_current_job(CurrentJob(job.id, job.queue, *numbers, job.user))
     try:
-        return Outcome("", encode_result(_call(body, job.timeout_s), codec, job.id))
+        return Outcome("", _stored(_call(body, job.timeout_s), codec, job.id))
     except SoftTimeout as error:
         return failed("timeout", error, "timeout")
     except Reject as error:
@@ -99,6 +104,15 @@ def run(job: Claimed, decoded: "Callable[[partial[Any]], None]", codec: PayloadC
         return failed("error", error, _type_of(error))
     finally:
         set_current_job(None)
+
+
+def _stored(result: object, codec: PayloadCodec | None, job_id: str) -> str:
+    """A result that Redis would never take must not be offered for ever: the body did end well."""
+    text = encode_result(result, codec, job_id)
+    if len(text) > RESULT_MAX:
+        log.warning("%s: its result of %d bytes is too large to be kept", job_id, len(text))
+        text = encode_result(TOO_LARGE, codec, job_id)
+    return text
 
 
 def _type_of(error: BaseException) -> str:

@@ -13,23 +13,18 @@ import os
 import signal
 import sys
 import time
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from random import Random
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
-from . import context, linux, worker_log
+from . import linux, worker_log
 from .board import Board, Phase, Record
 from .claimed import Claimed, parse
-from .codec import codec_from_environment
-from .execution import Outcome, run
 from .keys import iso, sp_key
 from .link import Link, LinkDown, Retrier
-from .payload import seal_short
+from .performer import Performer
 from .resp import Command, Reply, ReplyError
-from .scratch import Runs
 from .scripts import Scripts, load
 from .wire import CLOSED_EXIT, SUPERSEDED_EXIT, Briefing, from_line
 
@@ -56,7 +51,6 @@ class Slot:
         self.plan = plan = briefing.plan
         self.incarnation, self.board, self.rng = briefing.incarnation, board, rng
         self.queues = plan.queues
-        self.runs = Runs(briefing.folder)
         self.scripts: Scripts = load(Path(plan.overlay) if plan.overlay else None)
         self.link = Link(
             plan.url,
@@ -64,14 +58,20 @@ class Slot:
             self.scripts,
             plan.settings.io_timeout_s,
         )
-        self.timer = linux.KillTimer()
+        self.performer = Performer(briefing, self.scripts, board)
         self.retrier = Retrier(plan.settings.io_timeout_s, rng)
-        self.codec = codec_from_environment()
         self.seq = 0
         self.sent_ns = 0
         self.wait_s = plan.settings.poll_s  # until it is worth asking again
         self.waits = False
         self.stopping = False
+
+    def run_and_leave(self) -> None:
+        """``run``; the process' exit waits for threads that bodies left behind, but no longer than the grace period."""
+        try:
+            self.run()
+        finally:
+            self.performer.timer.arm(self.plan.settings.grace_s)
 
     def run(self) -> None:
         """Claim, run, report, until asked to stop. Raises ``ClosedError`` or ``SupersededError``."""
@@ -158,49 +158,11 @@ class Slot:
             self.link.exchange([self.scripts.call("release", claimed.queue, claimed.id, claimed.exec)])
 
     def _perform(self, job: Claimed) -> Command:
-        grace_s = self.plan.settings_of(job.queue).grace_s
-        told = context.begin(job, self.plan, self.incarnation)
-        now_ns = linux.boottime_ns()
-        hard_s = job.timeout_s + grace_s
-        record = Record(
-            phase=Phase.RUNNING,
-            seq=self.seq,
-            sent_ns=self.sent_ns,
-            started_ns=now_ns,
-            hard_ns=now_ns + int(hard_s * 1e9),
-            attempts_max=job.attempts_max,
-            delay_us=job.delay_us,
-            queue=job.queue,
-            job=job.id,
-            told=context.to_board(told),
-        )
-        self.board.write(record)
-        self.timer.arm(hard_s + grace_s / 2)  # behind the supervisor's, for the case that it is frozen
-
-        def decoded(call: "partial[Any]") -> None:
-            context.add_call(told, call, self.codec)
-            self.board.write(replace(record, told=context.to_board(told)))
-            if job.attempts:
-                log.info("%s %s attempt %d/%d begins", told["name"], job.id, told["attempt"], job.attempts_max)
-
-        with self.runs.own_directory(self.seq):  # its removal counts as part of the run, and so is bounded with it
-            outcome = run(job, decoded, self.codec)
-        self.board.write(Record(Phase.REPORTING, self.seq, self.sent_ns, queue=job.queue, job=job.id))
-        self.timer.arm(0)
-        return self._outcome(job, outcome, told, (linux.boottime_ns() - now_ns) // 1_000_000)
-
-    def _outcome(self, job: Claimed, outcome: Outcome, told: context.Told, duration_ms: int) -> Command:
-        name, held = self.plan.worker, (job.queue, job.id, job.exec)
-        if outcome.kind == "":
-            ran = context.ended_well(told, duration_ms)
-            return self.scripts.call("complete", *held, job.result_ttl_s, iso(), name, outcome.text, ran)
-        log.warning("%s", context.line(told, outcome.kind, duration_ms, outcome.message))
-        message = seal_short(outcome.message, self.codec, job.id)
-        ran = context.ended_badly(told, duration_ms, message)
-        bounds = (job.attempts_max, job.delay_us)
-        return self.scripts.call(
-            "fail", *held, outcome.kind, *bounds, iso(), name, outcome.text, outcome.error_type, ran
-        )
+        outcome, report = self.performer.perform(job, self.seq, self.sent_ns)
+        if outcome.kind == "timeout":  # the exception came at any point: locks, connections, threads may be half used
+            log.info("%s retires after a timeout", self.incarnation)
+            self.stopping = True
+        return report
 
     def _wait(self) -> None:
         """Until a token says that a job may wait, or a poll's time is over; a stop ends it at once."""
@@ -265,7 +227,7 @@ def main() -> int:
     slot.queues = tuple(queues)
     board.write(Record(Phase.IDLE))
     try:
-        slot.run()
+        slot.run_and_leave()
     except _Stopped:
         return 0
     except ClosedError:

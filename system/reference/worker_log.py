@@ -6,7 +6,12 @@ from typing import Final
 from .redaction import redact_text
 
 FORMAT: Final = "%(asctime)s %(name)s %(levelname)s %(message)s"
+LINE_MAX: Final = 16_384  # looking for secrets takes its time
 _formatter: Final = logging.Formatter()
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LINE_MAX else f"{text[:LINE_MAX]}... ({len(text)} characters)"
 
 
 class Redacting(logging.Filter):
@@ -15,13 +20,13 @@ class Redacting(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact the record; it is kept always."""
         try:
-            record.msg, record.args = redact_text(record.getMessage()), None
+            record.msg, record.args = redact_text(_cut(record.getMessage())), None
         except (TypeError, ValueError):  # its arguments don't fit its text: nothing of them is shown
             record.args = None
         if record.exc_info and not record.exc_text:
             record.exc_text = _formatter.formatException(record.exc_info)
         if record.exc_text:
-            record.exc_text = redact_text(record.exc_text)
+            record.exc_text = redact_text(_cut(record.exc_text))
         return True
 
 

@@ -4,13 +4,17 @@ import ctypes
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 from system.reference import Reject, current_job
+
+KEPT: list[object] = []
 
 
 def note(path: str, text: str) -> None:
@@ -119,6 +123,19 @@ def hang(path: str, how: str) -> None:
         ctypes.CDLL(None).usleep(60_000_000)
     else:
         hang_in_c(path, 60)
+
+
+def linger(path: str, port: int) -> None:
+    """Opens a connection and starts a thread that outlives it, then takes too long."""
+    connection = socket.create_connection(("127.0.0.1", port))
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    note(path, f"{os.getpid()} {connection.getsockname()[1]}")
+    KEPT.append(connection)
+    time.sleep(60)
+
+
+def large() -> bytes:
+    return bytes(60_000_000)
 
 
 def litter(path: str) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from system.reference import Queue
+from system.reference.execution import TOO_LARGE
+from system.reference.payload import decode_result
 from tests.system.reference import jobs
-from tests.system.reference.server import Client
+from tests.system.reference.server import Client, RedisServer
 from tests.system.reference.workers import Worker, is_gone, lines, wait_until
 
 Spawn = Callable[..., AbstractContextManager[Worker]]
@@ -20,15 +22,31 @@ def dead(redis: Client, job: str) -> bool:
     return redis.zscore("rq:sp:dead:default", job) is not None
 
 
-def test_soft_timeout_ends_the_body_and_keeps_the_slot(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
-    with worker(timeout_s=0.3, grace_s=20, max_attempts=2):
-        queue.enqueue(jobs.nap, str(notes), 60, job_id="j")
+def test_soft_timeout_ends_the_body_and_retires_its_slot(
+    worker: Spawn, queue: Queue, redis: Client, redis_server: RedisServer, notes: Path
+) -> None:
+    """With it go connections and threads that the body has left; a warm slot takes the next job."""
+    with worker(timeout_s=0.3, grace_s=1, max_attempts=2) as it:
+        queue.enqueue(jobs.linger, str(notes), redis_server.port, job_id="j")
         wait_until(lambda: dead(redis, "j"))
+        slots, ports = zip(*map(str.split, lines(notes)), strict=True)
+        assert len(set(slots)) == 2
+        wait_until(lambda: all(is_gone(int(slot)) for slot in slots))
+        wait_until(lambda: not {each["addr"].rpartition(":")[2] for each in redis.client_list()} & set(ports))
+        queue.enqueue(jobs.add, 1, 2, job_id="next")
+        wait_until(lambda: redis.hget("rq:job:next", "status") == "finished")
+        assert it.log().count("retires after a timeout") == 2
     record = redis.hgetall("rq:job:j")
     assert (record["attempts"], record["timeouts"], record["dead_reason"]) == ("2", "2", "timeout")
-    started = [line.split() for line in lines(notes)]
-    assert [what for what, *_ in started] == ["start", "start"]
-    assert started[0][2] == started[1][2], "the slot should have lived on"
+    assert "crashes" not in record
+
+
+def test_result_that_redis_cannot_take_holds_up_no_slot(worker: Spawn, queue: Queue, redis: Client) -> None:
+    with worker():
+        queue.enqueue(jobs.large, job_id="j")
+        wait_until(lambda: redis.hget("rq:job:j", "status") == "finished")
+    ((_, entry),) = redis.xrange("rq:results:j")
+    assert decode_result(entry["return_value"]) == TOO_LARGE
 
 
 def test_hang_in_c_is_killed(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:

@@ -91,7 +91,9 @@ class Worker:
 
     def leftovers(self) -> list[Path]:
         """Temporary directories of its runs in which something lies."""
-        return [each.parent for each in self.temporary.glob("stormq-worker-*/*/*/*")]
+        below = len(self.temporary.parts) + 3  # worker, slot, run; walking heeds no folder that goes meanwhile
+        found = [Path(folder) for folder, folders, files in os.walk(self.temporary) if folders or files]
+        return [each for each in found if len(each.parts) == below]
 
     def slots(self) -> list[int]:
         """Pids of its children: active slots and the spare."""

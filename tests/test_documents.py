@@ -10,6 +10,7 @@ import pytest
 
 from scenarios.cli import parser
 from system.reference import events, scripts
+from system.reference.cli import _parser as reference_parser
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -46,13 +47,15 @@ def test_every_command_of_the_readme_is_one_that_the_command_line_takes() -> Non
     for words in commands():
         if words[0] == "stormproof":
             parser().parse_args(words[1:])
+    taken = [reference_parser().parse_args(words[1:]) for words in commands("stormq ")]
+    assert len(taken) >= 8
 
 
-def commands() -> list[list[str]]:
+def commands(programs: tuple[str, ...] | str = ("stormproof ", "pytest ")) -> list[list[str]]:
     """What the README calls, without what needs a hand: make, Locust, a path to be filled in."""
     blocks = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
     lines = [line.partition("#")[0] for block in blocks for line in block.splitlines()]
-    found = [shlex.split(line) for line in lines if line.startswith(("stormproof ", "pytest "))]
+    found = [shlex.split(line) for line in lines if line.startswith(programs)]
     return [words for words in found if not any("path/to" in word for word in words)]
 
 

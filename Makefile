@@ -6,7 +6,7 @@ PYTEST := $(BIN)/pytest
 # What the tests of one go leave out: measurements, what needs a Docker engine, and what takes minutes.
 EVERYDAY := not (chaos or bench or docker or soak or slow)
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-browser test-docker check format bench seeds lock clean
+.PHONY: help setup demo test test-all test-browser test-docker check format bench seeds interleave lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -44,6 +44,9 @@ bench: setup ## measurements: ratios within one run
 
 seeds: setup ## the reference and each planted bug, N=5 times with other seeds
 	$(BIN)/stormproof seeds -n $(N)
+
+interleave: setup ## all orders of bounded worlds over the real transitions; each rule switched off once, and found
+	$(BIN)/python -m tests.interleave
 
 lock: setup ## pin the newest versions that pyproject.toml and tools/requirements.in allow
 	UV_CACHE_DIR=.stormproof/cache/uv .stormproof/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \

@@ -23,7 +23,7 @@ _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _ERROR_NAME: Final = ("error", "exception", "warning")
 
 _KEY: Final = re.compile(
-    r"""(?<![\w-])(?P<pair>[(\[]\s*+(?=\\*['"]))?(?P<open>\\*+["'])?(?P<key>(?:\w++\ )??[\w-]++)
+    r"""(?<![\w-])(?P<pair>[(\[]\s*+(?=\\*['"]))?(?P<open>(?<!\\)\\*+["'])?(?P<key>(?:\w++\ )??[\w-]++)
         (?P<close>\\*+["'])?\]?
         (?P<sep>\s*+(?:=>|:=|:|=(?!=))\s*+ | \s*+[=!]=\s*+(?=\\*[a-zA-Z]{0,2}["']) | \s*+,\s*+(?=\\*["']) | \s++)""",
     re.VERBOSE,

@@ -246,6 +246,8 @@ def test_letter_whose_record_is_gone_is_told_and_holds_up_no_other(redis: Client
     tally = dead.requeue_all(dead.find(), "r")
     assert (tally.done, tally.refused) == (1, {"its record is gone": 1})
     assert redis.lrange("rq:queue:q", 0, -1) == ["there"]
+    assert dead.discard_all(dead.find(), "r").done == 1
+    assert redis.zcard("rq:sp:dead:q") == redis.zcard("rq:failed:q") == 0
 
 
 def test_secret_in_the_description_of_a_stock_job_is_not_shown(redis: Client, dead: DeadLetters) -> None:

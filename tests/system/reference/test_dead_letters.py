@@ -58,6 +58,25 @@ def test_letter_says_why_it_died_and_after_what(redis: Client, dead: DeadLetters
         dead.get("absent")
 
 
+def test_history_has_each_attempt_of_a_real_worker_and_no_secret(
+    queue: Queue, redis: Client, dead: DeadLetters, worker: Spawn, notes: Path
+) -> None:
+    queue.enqueue(jobs.fail_in_first_life, str(notes), job_id="j", max_attempts=3, user="ann")
+    with worker(backoff_base_s=0.01, backoff_cap_s=0.01) as it:
+        wait_until(lambda: redis.zcard("rq:sp:dead:default") == 1)
+        log = it.log()
+    runs, letter = dead.history("j"), dead.get("j")
+    assert [run.context["attempt"] for run in runs] == [1, 2, 3]
+    assert {run.context["attempts_max"] for run in runs} == {3}
+    for run in runs:
+        assert (run.kind, run.error_type, run.context["user"]) == ("error", "ConnectionError", "ann")
+        assert run.context["name"] == "tests.system.reference.jobs.fail_in_first_life"
+        assert "j: the service is down, password=***REDACTED***" in run.trace
+    assert letter.error_message == "j: the service is down, password=***REDACTED***"
+    assert (letter.reason, letter.attempts) == ("exhausted", 3)
+    assert "hunter2" not in f"{runs}{letter}{log}"
+
+
 @pytest.mark.parametrize(
     ("which", "found"),
     [

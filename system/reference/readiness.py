@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from redis import Redis
 
-from .config import health_queues
+from .config import HEALTH_HEAD, health_queues
 from .errors import EnqueueError, SettingsError, UnreachableError
 from .keys import PREFIX, job_key
 from .operations import Actor, Operations, RefusedError, Transitions
@@ -59,7 +59,7 @@ def queue_of(redis: Redis, version: int | None, worker: str) -> str:
     if worker and version is None:
         client: Any = redis
         listed = (client.hget(f"{PREFIX}:worker:{worker}", "queues") or b"").decode().split(",")
-        found = [name for name in listed if name.startswith(health_queues(0)[0][:-1]) and name.endswith(f".{worker}")]
+        found = [name for name in listed if name.startswith(HEALTH_HEAD) and name.endswith(f".{worker}")]
         return found[0] if found else ""
     if version is None:
         raise SettingsError(["readiness of what? allowed: --config FILE (any worker of its version), --worker NAME"])

@@ -1,5 +1,6 @@
 """The one file of all queues: the shipped example, what is refused and how, what overrides what."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from system.reference import Settings, SettingsError
 from system.reference.backoff import Backoff
 from system.reference.config import Breaker, Config, QueueConfig, Rate, health_queues
 from system.reference.config_file import load_config
+from system.reference.options import add_settings, read_settings
 from system.reference.worker_plan import plan_of, url_of
 
 HOME = Path(__file__).parents[3] / "system" / "reference"
@@ -336,6 +338,18 @@ def test_config_check_shows_no_password(tmp_path: Path) -> None:
     for more in ([], ["--json"]):
         done = subprocess.run([*command, *more], check=True, capture_output=True, text=True, env=environ, timeout=60)
         assert "h1dden-w0rd" not in done.stdout + done.stderr
+
+
+def test_an_enqueue_takes_the_settings_of_its_queue(tmp_path: Path) -> None:
+    path = tmp_path / "queues.toml"
+    path.write_text(SMALL.replace("[worker]\n", "[worker]\nwindow_s = 33\n"))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("queue")
+    add_settings(parser, ("window_s", "enqueue_timeout_s"))
+    settings = read_settings(parser.parse_args(["some-mail", "--config", str(path), "--enqueue-timeout-s", "2"]))
+    assert (settings.window_s, settings.enqueue_timeout_s, settings.timeout_s) == (33, 2, 7)
+    with pytest.raises(SettingsError, match="did you mean some-mail"):
+        read_settings(parser.parse_args(["some-mial", "--config", str(path)]))
 
 
 def stormq(*arguments: str) -> subprocess.CompletedProcess[str]:

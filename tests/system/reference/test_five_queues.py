@@ -17,7 +17,10 @@ from tests.system.reference.workers import lines, wait_until
 
 @pytest.fixture
 def workers(redis_server: RedisServer, redis: Client) -> Iterator[list[Configured]]:
-    with configured(redis_server.url, EXAMPLE) as one, configured(redis_server.url, EXAMPLE) as two:
+    with (
+        configured(redis_server.url_of("worker"), EXAMPLE) as one,
+        configured(redis_server.url_of("worker"), EXAMPLE) as two,
+    ):
         wait_until(lambda: registered(redis, "backup") == "1", 60)
         yield [one, two]
 
@@ -29,7 +32,7 @@ def starts(notes: Path) -> list[str]:
 def test_five_queues_as_shipped(
     workers: list[Configured], redis: Client, redis_server: RedisServer, notes: Path, tmp_path: Path
 ) -> None:
-    config, client = load_config(EXAMPLE, {}), connect(redis_server.url)
+    config, client = load_config(EXAMPLE, {}), connect(redis_server.url_of("operator"))
     queues = {name: Queue(name, client, config.settings_of(name)) for name in CELLS}
 
     # One queue's trouble: every slot that email has, in both workers, hangs, and more of it waits.
@@ -61,12 +64,12 @@ def test_email_is_granted_a_hundred_an_hour(
     workers: list[Configured], redis: Client, redis_server: RedisServer, notes: Path
 ) -> None:
     config = load_config(EXAMPLE, {})
-    queue = Queue("email", redis_server.url, config.settings_of("email"))
+    queue = Queue("email", redis_server.url_of("producer"), config.settings_of("email"))
     for number in range(120):
         queue.enqueue(jobs.nap, str(notes), 0, job_id=f"mail-{number}")
     wait_until(lambda: redis.zcard("rq:finished:email") == 100, 60)
     queue.enqueue(jobs.nothing, job_id="last")
-    Queue("reports", redis_server.url).enqueue(jobs.nothing, job_id="other")
+    Queue("reports", redis_server.url_of("producer")).enqueue(jobs.nothing, job_id="other")
     wait_until(lambda: redis.hget("rq:job:other", "status") == "finished", 60)
     assert len(starts(notes)) == 100
     assert (redis.llen("rq:queue:email"), redis.zcard("rq:sp:lease:email")) == (21, 0)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import rq
+from redis import Redis
 
 from system.reference import Queue, SettingsError, connect
 from system.reference.config_file import load_config
@@ -37,14 +38,14 @@ def program(url: str, *arguments: str, code: int) -> dict[str, object]:
 
 def test_a_queue_that_works_is_healthy(redis: Client, redis_server: RedisServer, tmp_path: Path, notes: Path) -> None:
     config = config_file(tmp_path, "one", 3)
-    producer = Queue("email", redis_server.url)
-    with configured(redis_server.url, config) as worker:
+    producer = Queue("email", redis_server.url_of("producer"))
+    with configured(redis_server.url_of("worker"), config) as worker:
         wait_until(lambda: registered(redis) == "3")
         for number in range(4):
             producer.enqueue(jobs.nap, str(notes), 60, job_id=f"j{number}")
         producer.enqueue(jobs.nothing, delay_s=600)
         wait_until(lambda: any(line.startswith("start") for line in lines(notes)))
-        found = health(connect(redis_server.url), load_config(config, {}))
+        found = health(connect(redis_server.url_of("operator")), load_config(config, {}))
         assert (found.status, found.problems, found.exit_code) == ("healthy", (), 0)
         email, reports = found.queues
         assert (email.queue, email.waiting, email.active, email.delayed, email.dead, email.stalled) == (
@@ -55,7 +56,7 @@ def test_a_queue_that_works_is_healthy(redis: Client, redis_server: RedisServer,
         assert (email.version, email.paused, email.breaker, email.foreign_workers) == ("3", "", "", ())
         assert len(email.workers) == 1
         assert (reports.waiting, reports.oldest_age_s) == (0, None)
-        shown = program(redis_server.url, "--config", str(config), code=0)
+        shown = program(redis_server.url_of("operator"), "--config", str(config), code=0)
         assert shown["status"] == "healthy"
         assert {queue["queue"]: queue["waiting"] for queue in shown["queues"]} == {"email": 3, "reports": 0}  # type: ignore[attr-defined]
         assert worker.process.poll() is None
@@ -63,7 +64,7 @@ def test_a_queue_that_works_is_healthy(redis: Client, redis_server: RedisServer,
 
 def test_a_queue_that_nobody_serves_is_unhealthy(redis: Client, redis_server: RedisServer, tmp_path: Path) -> None:
     config = config_file(tmp_path, "one", 3)
-    client = connect(redis_server.url)
+    client = connect(redis_server.url_of("operator"))
     found = health(client, load_config(config, {}))
     assert found.status == "unhealthy"
     assert [problem.partition(":")[0] for problem in found.problems] == ["email", "reports"]
@@ -71,8 +72,8 @@ def test_a_queue_that_nobody_serves_is_unhealthy(redis: Client, redis_server: Re
     Queue("email", client).enqueue(jobs.nothing)
     found = health(client)
     assert (found.status, found.problems) == ("unhealthy", ("email: no worker serves it (1 waiting, 0 delayed)",))
-    program(redis_server.url, code=1)
-    with configured(redis_server.url, config) as worker:
+    program(redis_server.url_of("operator"), code=1)
+    with configured(redis_server.url_of("worker"), config) as worker:
         wait_until(lambda: health(client).status == "healthy")
         worker.process.kill()
         worker.process.wait()
@@ -80,16 +81,16 @@ def test_a_queue_that_nobody_serves_is_unhealthy(redis: Client, redis_server: Re
         assert health(client, queues=["email"]).queues[0].workers == ()
 
 
-@pytest.mark.filterwarnings("ignore:CLIENT LIST")  # RQ asks for more than our least privilege
 def test_what_needs_a_look_is_degraded_and_says_why(redis: Client, redis_server: RedisServer, tmp_path: Path) -> None:
-    config, url = config_file(tmp_path, "one", 3), redis_server.url
-    raw = connect(url)
-    with configured(url, config):
+    config = config_file(tmp_path, "one", 3)
+    raw = connect(redis_server.url_of("operator"))
+    with configured(redis_server.url_of("worker"), config):
         wait_until(lambda: registered(redis) == "3" and health(raw).status == "healthy")
         Operations(raw).pause("email", "maintenance")
         redis.zadd("rq:sp:lease:away", {"job": us(redis, ago_s=5), "held": us(redis, ago_s=-60)})
         redis.hset("rq:sp:breaker:reports", mapping={"open": "ValueError", "seen": "9 of 10"})
-        stock = rq.Worker([rq.Queue("reports", connection=raw)], connection=raw, name="stock")
+        default = Redis.from_url(redis_server.stock_url)
+        stock = rq.Worker([rq.Queue("reports", connection=default)], connection=default, name="stock")
         stock.register_birth()  # type: ignore[no-untyped-call]
         redis.set("rq:scheduler-lock:email", "somebody")
         found = health(raw, queues=["email", "reports", "away"])
@@ -105,47 +106,58 @@ def test_what_needs_a_look_is_degraded_and_says_why(redis: Client, redis_server:
         ):
             assert said in text
         assert found.queues[1].foreign_workers == ("stock",)
-        shown = program(url, "email", "reports", code=3)
+        shown = program(redis_server.url_of("operator"), "email", "reports", code=3)
         assert shown["status"] == "degraded"
-        assert "stock RQ works on it: stock" in stormq(url, "health", "reports").stdout
+        assert "stock RQ works on it: stock" in stormq(redis_server.url_of("operator"), "health", "reports").stdout
         newer = load_config(config_file(tmp_path, "new", 4), {})
         assert "reports: version 3 holds, not 4" in health(raw, newer).problems
 
 
 def test_more_than_a_queue_may_hold_is_degraded(redis: Client, redis_server: RedisServer, tmp_path: Path) -> None:
-    url = redis_server.url
-    with configured(url, config_file(tmp_path, "one", 3)):
-        wait_until(lambda: health(connect(url)).status == "healthy" and registered(redis) == "3")
-        Operations(connect(url)).pause("reports", "so that jobs stay")
+    with configured(redis_server.url_of("worker"), config_file(tmp_path, "one", 3)):
+        wait_until(
+            lambda: health(connect(redis_server.url_of("operator"))).status == "healthy" and registered(redis) == "3"
+        )
+        Operations(connect(redis_server.url_of("operator"))).pause("reports", "so that jobs stay")
         for _ in range(3):
-            Queue("reports", url).enqueue(jobs.nothing)
+            Queue("reports", redis_server.url_of("producer")).enqueue(jobs.nothing)
         redis.zadd("rq:sp:dead:email", {"a": 1, "b": 2})
         bounds = Bounds(waiting=2, dead=2, oldest_age_s=1e-6)
-        problems = health(connect(url), queues=["email", "reports"], bounds=bounds).problems
+        problems = health(connect(redis_server.url_of("operator")), queues=["email", "reports"], bounds=bounds).problems
         assert "reports: waiting is 3, more than 2" in problems
         assert any(problem.startswith("reports: oldest_age_s is") for problem in problems)
         assert not any(problem.startswith("email") for problem in problems)  # two dead letters are allowed
-        shown = program(url, "email", "--dead-max", "1", code=3)
+        shown = program(redis_server.url_of("operator"), "email", "--dead-max", "1", code=3)
         assert shown["problems"] == ["email: dead is 2, more than 1"]
-        program(url, "email", "--dead-max", "2", "--waiting-max", "0", "--age-max-s", "9", code=0)
+        program(
+            redis_server.url_of("operator"),
+            "email",
+            "--dead-max",
+            "2",
+            "--waiting-max",
+            "0",
+            "--age-max-s",
+            "9",
+            code=0,
+        )
 
 
 def test_readiness_is_a_job_that_ran(redis_server: RedisServer, tmp_path: Path) -> None:
-    url, path = redis_server.url, config_file(tmp_path, "one", 3)
-    config, client = load_config(path, {}), connect(redis_server.url)
-    with configured(url, path, "--name", "w1") as worker:
+    path = config_file(tmp_path, "one", 3)
+    config, client = load_config(path, {}), connect(redis_server.url_of("operator"))
+    with configured(redis_server.url_of("worker"), path, "--name", "w1") as worker:
         assert readiness(client, config).ready is True
         found = readiness(client, worker="w1")  # its version is known by its name
         assert (found.ready, found.status, found.exit_code) == (True, "healthy", 0)
         assert readiness(client, config, worker="w1").ready is True
-        assert program(url, "--ready", "--config", str(path), code=0)["ready"] is True
+        assert program(redis_server.url_of("operator"), "--ready", "--config", str(path), code=0)["ready"] is True
         assert readiness(client, worker="other").problems == ("no worker other with a configuration is known",)
         next_one = load_config(config_file(tmp_path, "new", 4), {})
         assert readiness(client, next_one, timeout_s=0.3).ready is False  # a worker of version 3 is none of 4
         processes = frozen(worker)
         processes.freeze()
         try:
-            shown = program(url, "--ready", "--worker", "w1", "--timeout-s", "0.5", code=1)
+            shown = program(redis_server.url_of("operator"), "--ready", "--worker", "w1", "--timeout-s", "0.5", code=1)
         finally:
             processes.thaw()
         assert shown["ready"] is False
@@ -156,22 +168,22 @@ def test_a_queue_full_of_hung_jobs_is_no_reason_to_be_unready(
     redis: Client, redis_server: RedisServer, tmp_path: Path, notes: Path
 ) -> None:
     path = config_file(tmp_path, "one", 3)
-    with configured(redis_server.url, path):
-        Queue("email", redis_server.url).enqueue(jobs.nap, str(notes), 60)
+    with configured(redis_server.url_of("worker"), path):
+        Queue("email", redis_server.url_of("producer")).enqueue(jobs.nap, str(notes), 60)
         wait_until(lambda: redis.zcard("rq:sp:lease:email") == 1)
-        assert readiness(connect(redis_server.url), load_config(path, {})).ready is True
+        assert readiness(connect(redis_server.url_of("operator")), load_config(path, {})).ready is True
 
 
 def test_a_worker_whose_slots_cannot_start_is_not_ready(redis_server: RedisServer, tmp_path: Path) -> None:
     path = config_file(tmp_path, "one", 3)
     path.write_text(path.read_text().replace("[worker]\n", '[worker]\npreload = ["no_such_module"]\n'))
-    with configured(redis_server.url, path) as worker:
+    with configured(redis_server.url_of("worker"), path) as worker:
         wait_until(lambda: "died before it was ready" in worker.text)
-        assert readiness(connect(redis_server.url), load_config(path, {}), timeout_s=0.5).ready is False
+        assert readiness(connect(redis_server.url_of("operator")), load_config(path, {}), timeout_s=0.5).ready is False
 
 
 def test_a_probe_leaves_nothing_behind(redis: Client, redis_server: RedisServer, tmp_path: Path) -> None:
-    config, client = load_config(config_file(tmp_path, "one", 3), {}), connect(redis_server.url)
+    config, client = load_config(config_file(tmp_path, "one", 3), {}), connect(redis_server.url_of("operator"))
     for _ in range(3):
         assert readiness(client, config, timeout_s=0.2).ready is False
     queue = "stormq.health.v3"
@@ -188,20 +200,19 @@ def test_a_health_job_that_dies_is_told_and_discarded(
 ) -> None:
     monkeypatch.setattr("system.reference.readiness.HEALTH_JOB", "system.reference.no_such.job")
     path = config_file(tmp_path, "one", 3)
-    with configured(redis_server.url, path):
-        found = readiness(connect(redis_server.url), load_config(path, {}))
+    with configured(redis_server.url_of("worker"), path):
+        found = readiness(connect(redis_server.url_of("operator")), load_config(path, {}))
         assert found.problems == ("stormq.health.v3: the health job ended as a dead letter: unserialisable",)
         assert redis.zcard("rq:sp:dead:stormq.health.v3") == 0
 
 
 def test_liveness_asks_redis_and_the_worker(redis: Client, redis_server: RedisServer, tmp_path: Path) -> None:
-    url = redis_server.url
-    assert program(url, "--live", code=0)["status"] == "healthy"
-    assert program(url, "--live", "--worker", "w1", code=1)["status"] == "unhealthy"
-    with configured(url, config_file(tmp_path, "one", 3), "--name", "w1"):
-        wait_until(lambda: liveness(connect(url), "w1").status == "healthy")
+    assert program(redis_server.url_of("operator"), "--live", code=0)["status"] == "healthy"
+    assert program(redis_server.url_of("operator"), "--live", "--worker", "w1", code=1)["status"] == "unhealthy"
+    with configured(redis_server.url_of("worker"), config_file(tmp_path, "one", 3), "--name", "w1"):
+        wait_until(lambda: liveness(connect(redis_server.url_of("operator")), "w1").status == "healthy")
         redis.pexpire("rq:worker:w1", 20_000)
-        assert "has not said for 30 s" in liveness(connect(url), "w1").problems[0]
+        assert "has not said for 30 s" in liveness(connect(redis_server.url_of("operator")), "w1").problems[0]
 
 
 def test_a_redis_that_is_away_is_unreachable_and_no_traceback(tmp_path: Path) -> None:
@@ -214,7 +225,7 @@ def test_a_redis_that_is_away_is_unreachable_and_no_traceback(tmp_path: Path) ->
 
 def test_wrong_usage_of_health(redis_server: RedisServer, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="--config FILE"):
-        readiness(connect(redis_server.url))
+        readiness(connect(redis_server.url_of("operator")))
     path = config_file(tmp_path, "one", 3)
     for arguments, said in (
         (("--ready",), "allowed: --config FILE"),
@@ -222,16 +233,16 @@ def test_wrong_usage_of_health(redis_server: RedisServer, tmp_path: Path) -> Non
         (("emial", "--config", str(path)), "did you mean email?"),
         (("--ready", "--worker", "w", "--timeout-s", "0"), "--timeout-s is 0"),
     ):
-        done = stormq(redis_server.url, "health", *arguments)
+        done = stormq(redis_server.url_of("operator"), "health", *arguments)
         assert done.returncode == 2
         assert said in done.stderr
 
 
 def test_health_queues_are_not_shown_among_the_others(redis_server: RedisServer, tmp_path: Path) -> None:
     path = config_file(tmp_path, "one", 3)
-    client = connect(redis_server.url)
+    client = connect(redis_server.url_of("operator"))
     with ExitStack() as stack:
-        stack.enter_context(configured(redis_server.url, path))
+        stack.enter_context(configured(redis_server.url_of("worker"), path))
         assert readiness(client, load_config(path, {})).ready is True
         Queue("email", client).enqueue(jobs.nothing)
         assert [queue.queue for queue in health(client).queues] == ["email"]

@@ -1,6 +1,7 @@
 """A queue has one configuration: in a process, in a version, over all workers."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -117,7 +118,7 @@ def registers(redis: Client, config: Config) -> None:
 
 
 def test_two_queues_of_one_name_and_other_settings_name_both_places(redis_server: RedisServer) -> None:
-    redis = connect(redis_server.url)
+    redis = connect(redis_server.url_of("operator"))
     first = Queue("email", redis, Settings(timeout_s=10))  # held, or it could not be at odds
     with pytest.raises(RegistrationError) as caught:
         Queue("email", redis, Settings(timeout_s=11))
@@ -129,7 +130,7 @@ def test_two_queues_of_one_name_and_other_settings_name_both_places(redis_server
 
 
 def test_what_is_no_second_registration(redis_server: RedisServer) -> None:
-    redis = connect(redis_server.url)
+    redis = connect(redis_server.url_of("operator"))
     kept = [
         Queue("email", redis, Settings(timeout_s=10)),
         Queue("email", redis, Settings(timeout_s=10)),
@@ -161,17 +162,32 @@ def test_an_older_version_must_be_activated(redis: Client, redis_server: RedisSe
     registers(redis, new)
     with pytest.raises(RegistrationError, match="superseded by version 4"):
         registers(redis, old)
-    before = activate_config(connect(redis_server.url), old, "alice", "here", "version 4 fails")
+    before = activate_config(connect(redis_server.url_of("operator")), old, "alice", "here", "version 4 fails")
     assert before == {"email": 4, "reports": 4}
     registers(redis, old)
     other = loaded(config_file(tmp_path, "other", 3, timeout_s=22))
     with pytest.raises(RegistrationError, match="two configurations"):
-        activate_config(connect(redis_server.url), other, "alice", "here", "wrong file")
+        activate_config(connect(redis_server.url_of("operator")), other, "alice", "here", "wrong file")
     lines = [fields for _, fields in redis.xrange("rq:sp:audit") if fields["action"] == "activate"]
     assert {(line["queue"], line["actor"], line["reason"]) for line in lines} == {
         ("email", "alice", "version 4 fails"),
         ("reports", "alice", "version 4 fails"),
     }
+
+
+def test_activate_as_a_program(redis: Client, redis_server: RedisServer, tmp_path: Path) -> None:
+    url, one = redis_server.url_of("operator"), config_file(tmp_path, "one", 3)
+    done = stormq(url, "activate", str(one), "--reason", "first of all", "--json")
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert told == [{"queue": name, "version": 3, "before": 0} for name in ("email", "reports")]
+    assert "email: version 3 holds (before: 3)" in stormq(url, "activate", str(one), "--reason", "again").stdout
+    two = config_file(tmp_path, "two", 3, timeout_s=21)
+    done = stormq(url, "activate", str(two), "--reason", "the wrong file")
+    assert done.returncode == 2
+    assert str(one) in done.stderr
+    assert str(two) in done.stderr
+    assert registered(redis) == "3"
+    assert stormq(url, "activate", str(one)).returncode == 2  # for what reason?
 
 
 def test_limits_of_the_file_are_what_redis_knows(redis: Client, tmp_path: Path) -> None:
@@ -200,17 +216,19 @@ def test_worker_programs_conflict_at_their_start_naming_both(
 ) -> None:
     one, two = config_file(tmp_path, "one", 3), config_file(tmp_path, "two", 3, timeout_s=21)
     with ExitStack() as stack:
-        first = stack.enter_context(configured(redis_server.url, one))
+        first = stack.enter_context(configured(redis_server.url_of("worker"), one))
         wait_until(lambda: registered(redis) == "3")
-        second = stack.enter_context(configured(redis_server.url, two))
+        second = stack.enter_context(configured(redis_server.url_of("worker"), two))
         assert second.ends() == 2
         for path in (one, two):
             assert f"{path}:12 [queues.email]" in second.text
         assert "Traceback" not in second.text
-        third = stack.enter_context(configured(redis_server.url, one, "--max-attempts", "9"))  # an option counts, too
+        third = stack.enter_context(
+            configured(redis_server.url_of("worker"), one, "--max-attempts", "9")
+        )  # an option counts, too
         assert third.ends() == 2
         assert first.process.poll() is None
-        Queue("email", redis_server.url).enqueue(jobs.add, 1, 2, job_id="j")
+        Queue("email", redis_server.url_of("producer")).enqueue(jobs.add, 1, 2, job_id="j")
         wait_until(lambda: redis.hget("rq:job:j", "status") == "finished")
 
 
@@ -220,21 +238,21 @@ def test_a_version_whose_slots_cannot_start_supersedes_nobody(
     old = config_file(tmp_path, "old", 3)
     broken = config_file(tmp_path, "broken", 4)
     broken.write_text(broken.read_text().replace("[worker]\n", '[worker]\npreload = ["no_such_module"]\n'))
-    with configured(redis_server.url, old) as first:
+    with configured(redis_server.url_of("worker"), old) as first:
         wait_until(lambda: registered(redis) == "3")
-        with configured(redis_server.url, broken) as second:
+        with configured(redis_server.url_of("worker"), broken) as second:
             wait_until(lambda: "died before it was ready" in second.text)
             assert registered(redis) == "3"
             assert second.process.poll() is None
         assert first.process.poll() is None
-        Queue("email", redis_server.url).enqueue(jobs.add, 1, 2, job_id="j")
+        Queue("email", redis_server.url_of("producer")).enqueue(jobs.add, 1, 2, job_id="j")
         wait_until(lambda: redis.hget("rq:job:j", "status") == "finished")
 
 
 def test_a_store_that_lost_the_configuration_is_told_again(
     redis: Client, redis_server: RedisServer, tmp_path: Path
 ) -> None:
-    with configured(redis_server.url, config_file(tmp_path, "one", 3)):
+    with configured(redis_server.url_of("worker"), config_file(tmp_path, "one", 3)):
         wait_until(lambda: registered(redis) == "3")
         redis.delete("rq:sp:ctl:email")
         wait_until(lambda: registered(redis) == "3")

@@ -43,13 +43,12 @@ def load(url: str, notes: Path, every_s: float = 0.02) -> Iterator[list[str]]:
 def test_forward_and_back_under_load_loses_nothing(
     redis: Client, redis_server: RedisServer, tmp_path: Path, notes: Path
 ) -> None:
-    url = redis_server.url
     old, new = config_file(tmp_path, "old", 3), config_file(tmp_path, "new", 4, timeout_s=21)
-    with ExitStack() as stack, load(url, notes) as acknowledged:
-        old_workers = [stack.enter_context(configured(url, old)) for _ in range(2)]
+    with ExitStack() as stack, load(redis_server.url_of("producer"), notes) as acknowledged:
+        old_workers = [stack.enter_context(configured(redis_server.url_of("worker"), old)) for _ in range(2)]
         wait_until(lambda: redis.zcard("rq:finished:email") > 10)
 
-        new_workers = [stack.enter_context(configured(url, new)) for _ in range(2)]
+        new_workers = [stack.enter_context(configured(redis_server.url_of("worker"), new)) for _ in range(2)]
         assert [each.ends() for each in old_workers] == [0, 0]
         assert all("superseded" in each.text for each in old_workers)
         assert registered(redis) == "4"
@@ -58,9 +57,11 @@ def test_forward_and_back_under_load_loses_nothing(
         assert all(each.process.poll() is None for each in new_workers)
 
         begun_s = time.monotonic()
-        done = stormq(url, "activate", str(old), "--reason", "version 4 fails", "--actor", "alice")
+        done = stormq(
+            redis_server.url_of("operator"), "activate", str(old), "--reason", "version 4 fails", "--actor", "alice"
+        )
         assert done.returncode == 0, done.stderr
-        back = [stack.enter_context(configured(url, old)) for _ in range(2)]
+        back = [stack.enter_context(configured(redis_server.url_of("worker"), old)) for _ in range(2)]
         assert [each.ends() for each in new_workers] == [0, 0]
         first = len(acknowledged)
         wait_until(lambda: redis.hget(f"rq:job:job-{first}", "status") == "finished")
@@ -69,13 +70,15 @@ def test_forward_and_back_under_load_loses_nothing(
         assert way_back_s < WAY_BACK_MAX_S
         assert registered(redis) == "3"
         assert all(each.process.poll() is None for each in back)
-        again = stack.enter_context(configured(url, new))  # as a deployment would that is not stopped yet
+        again = stack.enter_context(
+            configured(redis_server.url_of("worker"), new)
+        )  # as a deployment would that is not stopped yet
         assert again.ends() == 2
         assert "version 4" in again.text
         assert registered(redis) == "3"
         assert all(each.process.poll() is None for each in back)
     names = ("email", "reports")
-    with configured(url, old):
+    with configured(redis_server.url_of("worker"), old):
         wait_until(lambda: sum(redis.zcard(f"rq:finished:{name}") for name in names) == len(acknowledged))
     assert len(acknowledged) > 100
     assert not any(redis.zcard(f"rq:sp:{kind}:{name}") for kind in ("lease", "dead") for name in names)

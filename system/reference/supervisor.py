@@ -62,7 +62,7 @@ class Supervisor:
         self.tick_s = min(TICK_MAX_S, grace_s / 4, (self.settings.lease_s - self.settings.fence_after_s))
 
     def run(self) -> int:
-        """Until asked to stop; returns the exit code. Raises what the registration raised."""
+        """Until asked to stop; returns the exit code, 1 if it can't go on. Raises what the registration raised."""
         worker_log.set_up()
         signal.set_wakeup_fd(self.alarm_write, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -71,10 +71,12 @@ class Supervisor:
         self.upkeep.start()
         log.info("worker %s serves %s", self.plan.worker, ", ".join(self.plan.queues))
         while (self.stop_at_ns is None or self.active) and not self.upkeep.enrolment.refusal:
+            if not self.upkeep.is_alive():  # a fault of ours: no lease is renewed any more
+                return self._give_up()
             now_ns = linux.boottime_ns()
             pause_s = self._judge(now_ns)  # before anything that could block: we may just have been thawed
-            self._replace(now_ns)
             self._heed_stop(now_ns)
+            self._replace(now_ns)
             self._sleep(pause_s if self.upkeep.enrolment.done else min(pause_s, START_TICK_S))
         self._end_spares()
         self.upkeep.stop(FAREWELL_S)
@@ -84,6 +86,15 @@ class Supervisor:
             raise self.upkeep.enrolment.refusal
         log.info("worker %s has stopped", self.plan.worker)
         return 0
+
+    def _give_up(self) -> int:
+        """Whoever started us starts us again; other workers' sweeps find what we held."""
+        log.critical("worker %s can't go on: the thread that renews leases has ended", self.plan.worker)
+        for slot in (*self.active, *self.spares):
+            slot.kill(slot_process.FENCED)
+            slot.reap()
+        self.scratch.close(FAREWELL_S)
+        return 1
 
     def _judge(self, now_ns: int) -> float:
         """Kill what must not run on; returns the seconds until the next deadline that is known."""
@@ -158,28 +169,32 @@ class Supervisor:
 
     def _replace(self, now_ns: int) -> None:
         """The spare takes a dead slot's place at once, then a new spare is spawned."""
-        if self.stop_at_ns is not None or now_ns < self.respawn_at_ns:
+        if self.stop_at_ns is not None:
             return
+        may_spawn = now_ns >= self.respawn_at_ns
         taken = {slot.seat for slot in self.active}
         free = [seat for seat in range(len(self.seats)) if seat not in taken]
-        while len(self.spares) < len(free):
+        while may_spawn and len(self.spares) < len(free):
             self.spares.append(self._spawn())
         if not self._enrolled():
             return
-        for seat in free:
+        for seat in free[: len(self.spares)]:
             slot = self.spares.pop(0)
             slot.go(seat, self.seats[seat])
             self.active = (*self.active, slot)
-        if not self.spares:
+        if may_spawn and not self.spares:
             self.spares.append(self._spawn())
 
     def _enrolled(self) -> bool:
         """Whether slots may claim; once all can, the configuration is registered."""
         enrolment = self.upkeep.enrolment
-        if not enrolment.done and not self.asked_to_enrol and all(slot.is_ready for slot in self.spares):
+        if not enrolment.done and not self.asked_to_enrol and self._all_ready():
             self.asked_to_enrol = True
             self.upkeep.enrol()
         return enrolment.done and enrolment.refusal is None
+
+    def _all_ready(self) -> bool:
+        return len(self.spares) >= len(self.seats) and all(slot.is_ready for slot in self.spares)
 
     def _spawn(self) -> SlotProcess:
         self.count += 1

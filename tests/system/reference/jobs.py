@@ -48,6 +48,14 @@ def nap(path: str, for_s: float) -> str:
     return "slept"
 
 
+def hold(path: str) -> None:
+    """Ends when it may: once there is a file of that name."""
+    note(path, f"start {os.getpid()}")
+    while not Path(f"{path}.go").exists():
+        time.sleep(0.02)
+    note(path, f"end {os.getpid()}")
+
+
 def nap_once(path: str, for_s: float) -> None:
     """Naps on its first run only."""
     first = not Path(path).exists()

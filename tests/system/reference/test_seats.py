@@ -152,10 +152,12 @@ def test_superseded_worker_drains(redis_server: RedisServer, redis: Client, note
     """Its running job ends well, it begins no other, and says by what it was superseded."""
     queue = queue_of(redis_server, "q")
     with planned(Plan(redis_server.url, "old", ("q",), "", fast(drain_s=20), version="1")) as old:
-        queue.enqueue(jobs.nap, str(notes), 1.0, job_id="running")
+        queue.enqueue(jobs.hold, str(notes), job_id="running")
         wait_until(lambda: lines(notes))
         queue.enqueue(jobs.tell, f"{notes}.new", job_id="waiting")
         with planned(Plan(redis_server.url, "new", ("q",), "", fast(), version="2")) as new:
+            wait_until(lambda: redis.hget("rq:sp:ctl:q", "version") == "2")
+            Path(f"{notes}.go").touch()
             assert old.process.wait(20) == 0
             wait_until(lambda: ended(redis, "running", "waiting"))
             assert int(lines(Path(f"{notes}.new"))[0].split()[-1]) in new.slots()
@@ -190,6 +192,16 @@ def test_refused_configuration_ends_the_worker_before_it_claims(redis_server: Re
         assert "conflict" in it.log()
         assert list(it.temporary.iterdir()) == []
     assert redis.lrange("rq:queue:q", 0, -1) == ["j"]
+
+
+def test_worker_whose_heartbeats_have_ended_by_a_fault_leaves(redis_server: RedisServer) -> None:
+    """It would run jobs that it can't keep. The fault here: a registration that raises where none may."""
+    plan = Plan(redis_server.url, "w", ("q",), "", fast(), version="1")
+    with planned(plan, {"q": None}) as it:  # type: ignore[dict-item]  # which is the fault
+        wait_until(lambda: it.process.poll() is not None)
+        assert it.process.returncode == 1
+        assert "the thread that renews leases has ended" in it.log()
+        assert list(it.temporary.iterdir()) == []
 
 
 def test_configuration_that_redis_lost_is_registered_again(redis_server: RedisServer, redis: Client) -> None:

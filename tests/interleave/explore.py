@@ -1,11 +1,12 @@
 """All states of a bounded world, in the order of their distance from its beginning; two processes share the work."""
 
 import hashlib
+import math
 import multiprocessing
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,13 +15,23 @@ from tests.interleave.outcome import alone, sent
 from tests.interleave.promises import broken, broken_now
 from tests.interleave.server import memory_redis
 from tests.interleave.store import NOW, Command, Keys, Store
-from tests.interleave.world import ARRIVES, HELD, INTERVAL_US, RESTART_US, STALLS_MAX, WAIT_US, Bounds, Step, World
-from tests.interleave.world import begin, steps
+from tests.interleave.world import (
+    ARRIVES,
+    HELD,
+    INTERVAL_US,
+    RESTART_US,
+    STALLS_MAX,
+    WAIT_US,
+    Bounds,
+    Step,
+    World,
+    begin,
+    steps,
+)
 from tests.system.reference.calls import ISO, LEASE_US, START_US
 
 BATCH = 64
 SWEEP = "rq:sp:sweep:q"
-ATOM_SEPARATOR = b"\0"
 
 State = tuple[bytes, World]
 Digest = bytes
@@ -32,14 +43,14 @@ class Next:
 
     label: str
     digest: Digest
-    state: State
+    state: State | None  # left out where the process that took the step has told it before
     problems: tuple[str, ...]
 
 
 def digest_of(state: State) -> Digest:
     """Equal for equal states."""
     blob, world = state
-    return hashlib.blake2b(blob + ATOM_SEPARATOR + repr(world).encode(), digest_size=12).digest()
+    return hashlib.blake2b(blob + repr(world).encode(), digest_size=12).digest()
 
 
 class Stepper:
@@ -47,6 +58,7 @@ class Stepper:
 
     def __init__(self, store: Store, variant: str) -> None:
         self._store, self._variant = store, variant
+        self._told: set[Digest] = set()
 
     def first(self, bounds: Bounds) -> State:
         """The queue was swept once: its sweeps go on without a gap."""
@@ -58,10 +70,11 @@ class Stepper:
         """For each state what may come next."""
         taken = [[(step, *self._prepared(state, step)) for step in steps(state[1])] for state in states]
         done = iter(self._store.each([(blob, commands) for each in taken for _, blob, commands in each]))
-        return [
-            [self._judged(state, step, *next(done)) for step, _, _ in each]
-            for state, each in zip(states, taken, strict=True)
-        ]
+        nexts = []
+        for (blob, world), each in zip(states, taken, strict=True):
+            before = Keys(blob)
+            nexts.append([self._judged(world, before, step, *next(done)) for step, _, _ in each])
+        return nexts
 
     def _prepared(self, state: State, step: Step) -> tuple[bytes, list[Command]]:
         """From which Redis the step goes, and what is sent."""
@@ -77,9 +90,8 @@ class Stepper:
             return world.saved, [("SET", NOW, now_us), ("HSET", SWEEP, "run_id", "another")]
         return blob, []
 
-    def _judged(self, state: State, step: Step, replies: list[object], blob: bytes) -> Next:
-        before_blob, world = state
-        before, after = Keys(before_blob), Keys(blob)
+    def _judged(self, world: World, before: Keys, step: Step, replies: list[object], blob: bytes) -> Next:
+        after = Keys(blob)
         problems: list[str] = []
         if step.command:
             reply = replies[0] if replies else []
@@ -88,14 +100,22 @@ class Stepper:
             world = sent(world, step, reply, before, after)
         else:
             world = alone(world, step, blob)
-        problems += broken_now(world, after)
         following = (blob, world)
-        return Next(str(step), digest_of(following), following, tuple(problems))
+        digest = digest_of(following)
+        if digest in self._told:
+            return Next(str(step), digest, None, tuple(problems))
+        self._told.add(digest)
+        problems += broken_now(world, after)
+        return Next(str(step), digest, following, tuple(problems))
 
 
 @dataclass(slots=True)
 class Explored:
-    """``states`` met and ``transitions`` taken, those by kind; the ``trace`` to the first broken promise, if any."""
+    """How many states were met and transitions taken, all of them up to ``depth`` steps away.
+
+    ``kinds``: transitions by what they are, ``late`` those of held commands; ``trace``: the shortest way to the first
+    broken promise, if any.
+    """
 
     bounds: Bounds
     states: int = 1
@@ -108,18 +128,33 @@ class Explored:
     problem: str = ""
     trace: tuple[str, ...] = ()
 
+    def count(self, step: Next) -> None:
+        """One more transition."""
+        kind = step.label.partition(" [")[0].partition("(")[0]
+        self.transitions += 1
+        self.kinds[kind] += 1
+        self.late[kind] += step.label.endswith(f"[{ARRIVES}]")
 
-def _serve(pipe: Connection, overlays: Mapping[str, Path | None]) -> None:
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """Asks a process for the first state of a world."""
+
+    variant: str
+    bounds: Bounds
+
+
+def _serve(pipe: Connection, overlays: Mapping[str, Path]) -> None:
     """A process of its own with a Redis of its own, until its pipe is closed."""
-    with memory_redis() as socket:
-        store = Store(socket, dict(overlays))
+    with memory_redis() as socket, suppress(EOFError):
+        store = Store(socket, overlays)
         while True:
-            try:
-                variant, question = pipe.recv()
-            except EOFError:
-                return
-            stepper = Stepper(store, variant)
-            pipe.send(stepper.first(question) if isinstance(question, Bounds) else stepper.nexts(question))
+            question = pipe.recv()
+            if isinstance(question, Beginning):
+                stepper = Stepper(store, question.variant)
+                pipe.send(stepper.first(question.bounds))
+            else:
+                pipe.send(stepper.nexts(question))
 
 
 class Crew:
@@ -129,25 +164,36 @@ class Crew:
         self._pipes = pipes
 
     def first(self, variant: str, bounds: Bounds) -> State:
-        self._pipes[0].send((variant, bounds))
-        state: State = self._pipes[0].recv()
-        return state
+        """Where a world begins; every process is told of it."""
+        for pipe in self._pipes:
+            pipe.send(Beginning(variant, bounds))
+        states: list[State] = [pipe.recv() for pipe in self._pipes]
+        return states[0]
 
-    def nexts(self, variant: str, states: Sequence[tuple[Digest, State]]) -> Iterator[tuple[Digest, list[Next]]]:
-        """In the order of ``states``; all processes are kept busy."""
-        batches = [states[at : at + BATCH] for at in range(0, len(states), BATCH)]
-        for at in range(min(len(self._pipes), len(batches))):
-            self._pipes[at].send((variant, [state for _, state in batches[at]]))
-        for at, batch in enumerate(batches):
-            pipe = self._pipes[at % len(self._pipes)]
+    def nexts(
+        self, states: Sequence[tuple[Digest, State]], stop: Callable[[], bool]
+    ) -> Iterator[tuple[Digest, list[Next]]]:
+        """In the order of ``states``, until ``stop``; all processes are kept busy. To be read to its end."""
+        batches = iter([states[at : at + BATCH] for at in range(0, len(states), BATCH)])
+        asked: deque[tuple[Connection, Sequence[tuple[Digest, State]]]] = deque()
+
+        def ask(pipe: Connection) -> None:
+            batch = None if stop() else next(batches, None)
+            if batch:
+                pipe.send([state for _, state in batch])
+                asked.append((pipe, batch))
+
+        for pipe in self._pipes:
+            ask(pipe)
+        while asked:
+            pipe, batch = asked.popleft()
             answers: list[list[Next]] = pipe.recv()
-            if at + len(self._pipes) < len(batches):
-                pipe.send((variant, [state for _, state in batches[at + len(self._pipes)]]))
+            ask(pipe)
             yield from zip([digest for digest, _ in batch], answers, strict=True)
 
 
 @contextmanager
-def crew(overlays: Mapping[str, Path | None], processes: int) -> Iterator[Crew]:
+def crew(overlays: Mapping[str, Path], processes: int) -> Iterator[Crew]:
     """``overlays``: by variant, '' for the sound scripts."""
     context = multiprocessing.get_context("spawn")
     pipes, workers = [], []
@@ -167,7 +213,7 @@ def crew(overlays: Mapping[str, Path | None], processes: int) -> Iterator[Crew]:
             worker.join()
 
 
-def explore(crew: Crew, variant: str, bounds: Bounds, depth: int = 0, until_s: float = float("inf")) -> Explored:
+def explore(crew: Crew, variant: str, bounds: Bounds, depth: int = 0, limit_s: float = math.inf) -> Explored:
     """Every state within ``bounds``, up to ``depth`` steps away (0: all), until a promise is broken or time is up."""
     began_s = time.monotonic()
     start = crew.first(variant, bounds)
@@ -175,30 +221,30 @@ def explore(crew: Crew, variant: str, bounds: Bounds, depth: int = 0, until_s: f
     came_from: dict[Digest, tuple[Digest, str]] = {root: (b"", "")}
     frontier: list[tuple[Digest, State]] = [(root, start)]
     result = Explored(bounds)
-    while frontier and not result.problem and not (depth and result.depth >= depth):
+
+    def stop() -> bool:
+        return bool(result.problem) or time.monotonic() - began_s > limit_s
+
+    while frontier and not stop() and not (depth and result.depth >= depth):
         following: list[tuple[Digest, State]] = []
-        for parent, nexts in crew.nexts(variant, frontier):
+        for parent, nexts in crew.nexts(frontier, stop):
             for each in nexts:
-                result.transitions += 1
-                result.kinds[each.label.partition("(")[0].partition(" [")[0]] += 1
-                if each.label.endswith(f"[{ARRIVES}]"):
-                    result.late[each.label.partition("(")[0]] += 1
+                result.count(each)
                 if each.problems and not result.problem:
                     result.problem = "; ".join(each.problems)
                     result.trace = (*_trace(came_from, parent), each.label)
-                if each.digest not in came_from:
+                if each.state and each.digest not in came_from:
                     came_from[each.digest] = (parent, each.label)
                     following.append((each.digest, each.state))
-        result.depth += 1
-        frontier = following
-        if time.monotonic() - began_s > until_s:
-            break
+        if not stop():
+            result.depth += 1
+            frontier = following
     result.complete = not frontier
     result.states, result.seconds = len(came_from), time.monotonic() - began_s
     return result
 
 
-def _trace(came_from: dict[Digest, tuple[Digest, str]], digest: Digest) -> list[str]:
+def _trace(came_from: Mapping[Digest, tuple[Digest, str]], digest: Digest) -> list[str]:
     labels: list[str] = []
     while came_from[digest][0]:
         digest, label = came_from[digest]

@@ -10,7 +10,7 @@ from tests.interleave.world import ATTEMPTS_MAX, CRASHES_MAX, STALLS_MAX, Comman
 LEASES = "rq:sp:lease:q"
 
 
-def broken(world: World, step: Step, reply: list[Any], before: Keys, after: Keys) -> Iterator[str]:  # noqa: PLR0913, PLR0917
+def broken(world: World, step: Step, reply: list[Any], before: Keys, after: Keys) -> Iterator[str]:
     """Each promise that ``step`` broke; ``world`` is the one before it for what a command may do."""
     if step.command and reply:
         yield from _of_command(world, step.command, reply, before, after)

@@ -6,16 +6,17 @@ from pathlib import Path
 from tests.interleave.world import Bounds
 from tests.planted.variant import planted
 
+SOUND = ""
 LOST = Bounds(lost=1, held=0, kills=0, waits=0, rollbacks=0, sweeps=0, heartbeats=0)
-LATE = Bounds(lost=0, held=1, kills=0, waits=1, rollbacks=0, sweeps=1, heartbeats=0)
-BEATS = Bounds(lost=0, held=0, kills=0, waits=1, rollbacks=0, sweeps=1, heartbeats=1)
-KILLS = Bounds(lost=0, held=1, kills=1, waits=0, rollbacks=0, sweeps=0, heartbeats=0)
-ROLLED = Bounds(lost=0, held=0, kills=0, waits=1, rollbacks=1, sweeps=1, heartbeats=0)
+LATE = Bounds(jobs=1, lost=0, held=1, kills=0, waits=1, rollbacks=0, sweeps=1, heartbeats=0)
+BEATS = Bounds(jobs=1, lost=0, held=0, kills=0, waits=1, rollbacks=0, sweeps=1, heartbeats=1)
+KILLS = Bounds(jobs=1, lost=0, held=1, kills=1, waits=0, rollbacks=0, sweeps=0, heartbeats=0)
+ROLLED = Bounds(jobs=1, lost=0, held=0, kills=0, waits=1, rollbacks=1, sweeps=1, heartbeats=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``sound`` is the place in ``script``, ``broken`` what stands there without the rule; ``bounds``: where to look."""
+    """``sound`` is the place in ``script``, ``broken`` what stands there without the rule, ``bounds`` where to look."""
 
     name: str
     script: str
@@ -93,3 +94,10 @@ RULES = (
     ),
     Rule("hold: another Redis is a gap", "sweep", "or known[2] ~= run_id then", "then", ROLLED),
 )
+
+
+def overlays(folder: Path) -> dict[str, Path]:
+    """A folder of scripts by variant: the sound ones, and each rule switched off."""
+    sound = folder / "sound"
+    sound.mkdir()
+    return {SOUND: sound} | {rule.name: rule.overlay(folder) for rule in RULES}

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,7 @@ class Keys:
 class Store:
     """One Redis. ``overlays``: a variant's name and the folder of its changed scripts; '' is the sound one."""
 
-    def __init__(self, path: Path, overlays: dict[str, Path]) -> None:
+    def __init__(self, path: Path, overlays: Mapping[str, Path]) -> None:
         self._scripts = {name: load(virtual_prelude(folder)) for name, folder in overlays.items()}
         commands: list[Command] = [("SCRIPT", "LOAD", text) for text in (TAKE, PUT)]
         commands += [command for scripts in self._scripts.values() for command in scripts.load_commands()]

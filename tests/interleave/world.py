@@ -21,8 +21,7 @@ INTERVAL_US = 10 * WAIT_US  # of sweeps: waiting is no gap, another Redis is
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much may happen: so many jobs and slots; answers lost, commands held, kills, waits and roll-backs
-    in all, and so many claims by a slot."""
+    """How much may happen in all; ``claims``: by each slot."""
 
     jobs: int = 2
     slots: int = 2
@@ -122,11 +121,16 @@ def steps(world: World) -> Iterator[Step]:
             yield Step(what, about, HELD, command)
     for command in world.held:
         yield Step(command.what, command.about, ARRIVES, command)
+    yield from _alone(world)
+
+
+def _alone(world: World) -> Iterator[Step]:
+    left = world.left
     if left.kills:
-        for number, slot in enumerate(world.slots):
-            if slot.seq and not _idle_twin(world.slots, number):
+        for slot in world.slots:
+            if slot.does != "idle":
                 yield Step("kill slot", slot.name)
-        if any(slot.seq for slot in world.slots):
+        if any(slot.does != "idle" for slot in world.slots):
             yield Step("kill worker")
     if left.waits:
         yield Step("wait")
@@ -146,8 +150,7 @@ def _commands(world: World) -> Iterator[tuple[str, str, Command]]:
         if job.acknowledged or job.given_up or (number and not world.jobs[number - 1].sent):
             continue
         name = name_of(number)
-        arguments = ("q", name, NOT_AFTER_US, 0, ISO, "data", "call")
-        yield "enqueue", name, Command("enqueue", name, arguments)
+        yield "enqueue", name, Command("enqueue", name, ("q", name, NOT_AFTER_US, 0, ISO, "data", "call"))
     for number, slot in enumerate(world.slots):
         if not _idle_twin(world.slots, number):
             yield from _of_slot(slot, world.left.claims)
@@ -156,9 +159,8 @@ def _commands(world: World) -> Iterator[tuple[str, str, Command]]:
         named = tuple(part for slot in busy for part in ("q", slot.job, slot.exec))
         about = " ".join(slot.exec for slot in busy)
         yield "heartbeat", about, Command("heartbeat", about, (LEASE_US, *named))
-    for slot, counter in world.untold:
-        arguments = (slot, counter, CRASHES_MAX, "crashed", ISO, "w", "", "")
-        yield "slot_dead", slot, Command("slot_dead", slot, arguments)
+    for gone, counter in world.untold:
+        yield "slot_dead", gone, Command("slot_dead", gone, (gone, counter, CRASHES_MAX, "crashed", ISO, "w", "", ""))
     if world.left.sweeps:
         yield "sweep", "", Command("sweep", "", ("q", 100, STALLS_MAX, LEASE_US, INTERVAL_US, ISO))
 

@@ -15,8 +15,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from redis import Redis
 
 from system.reference.backoff import Backoff
@@ -67,7 +73,7 @@ class Client:
 
 
 class Lifecycle(RuleBasedStateMachine):
-    redis: "Redis[str]"
+    redis: Redis
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,7 +106,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     # -- every command goes through here ----------------------------------------------------------------------------
 
-    def send(self, transition: str, **said: Any) -> list[Any]:
+    def send(self, transition: str, **said: Any) -> list[Any]:  # noqa: ANN401  # each transition's own
         self.sent = [*self.sent[1 - REMEMBERED :], (transition, said)]
         return self.deliver(transition, said)
 
@@ -162,7 +168,7 @@ class Lifecycle(RuleBasedStateMachine):
 
     def _holds(self, client: Client) -> bool:
         known = self.state.slots.get(client.incarnation)
-        return bool(known) and self.state.holds(known.queue, known.job, f"{client.incarnation}.{client.seq}")
+        return known is not None and self.state.holds(known.queue, known.job, f"{client.incarnation}.{client.seq}")
 
     @rule(
         name=st.sampled_from(NAMES),
@@ -328,9 +334,7 @@ class Lifecycle(RuleBasedStateMachine):
         limits=st.sampled_from(LIMITS),
         activate=st.booleans(),
     )
-    def register(  # noqa: PLR0913, PLR0917
-        self, queue: str, version: int, digest: str, limits: dict[str, str | int], *, activate: bool
-    ) -> None:
+    def register(self, queue: str, version: int, digest: str, limits: dict[str, str | int], *, activate: bool) -> None:
         self.wishes += 1
         replaces = self.state.queue(queue).version if activate else 0
         said = {"queue": queue, "version": version, "digest": digest, "place": f"{digest}.toml"}

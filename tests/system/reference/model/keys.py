@@ -50,7 +50,7 @@ def read(raw: list[Any]) -> dict[str, Any]:
         elif kind == "stream":
             found[key] = value, expires_ms >= 0
         elif kind == "hash":
-            found[key] = _hash(key, _pairs(value))
+            found[key] = _hash(_pairs(value))
         elif kind == "zset":
             unit = 1 if key.startswith("rq:sp:lease:") else SCORE_US
             found[key] = {job: _us(score, unit) for job, score in _pairs(value).items()}
@@ -74,7 +74,7 @@ def _record(fields: dict[str, str], expires_ms: int) -> dict[str, Any]:
     return record | {"queue": fields["origin"], "cancel_request": cancel_request, "expires_ms": expires_ms}
 
 
-def _hash(key: str, fields: dict[str, str]) -> dict[str, str]:
+def _hash(fields: dict[str, str]) -> dict[str, str]:
     if "run_id" in fields:
         fields["run_id"] = str(fields["run_id"] != "another")
     unread = ("paused_by", "paused_reason", "opened", "seen")
@@ -125,7 +125,9 @@ def _controls(queue: Queue) -> dict[str, Any]:
         control |= {"version": queue.version, "digest": queue.digest, "place": queue.place, "highest": queue.highest}
     if queue.epoch:
         control |= {"epoch": queue.epoch, "request": queue.request, "paused": "1" if queue.paused else ""}
-    sweep, breaker, broken, swept = queue.sweep, queue.breaker, {}, {}
+    sweep, breaker = queue.sweep, queue.breaker
+    broken: dict[str, Any] = {}
+    swept: dict[str, Any] = {}
     if breaker and breaker.open:
         broken = {"open": breaker.open, "open_until": breaker.open_until_us}
         broken |= {"probe": breaker.probe, "probe_job": breaker.probe_job}

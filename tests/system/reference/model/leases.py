@@ -14,7 +14,9 @@ REASONS = {
 KEPT_US = 3_600_000_000
 
 
-def claim(state: State, *, slot: str, seq: int, lease_us: int, version: str, queues: list[str]) -> list[object]:
+def claim(  # a return for each reply
+    state: State, *, slot: str, seq: int, lease_us: int, version: str, queues: list[str]
+) -> list[object]:
     """The first job that waits in the first queue that may grant; the same claim again is answered the same again."""
     known, exec_ = state.slots.get(slot), f"{slot}.{seq}"
     if (known and known.closed) or (not known and seq != 1):
@@ -28,9 +30,13 @@ def claim(state: State, *, slot: str, seq: int, lease_us: int, version: str, que
     for name in queues:
         if version and state.queue(name).version not in (0, int(version)):
             return ["superseded", name]
-    waits, kept_us = [], known.kept_us if known else 0
-    if not 0 <= state.now_us - kept_us < KEPT_US:
-        kept_us = state.now_us
+    kept_us = known.kept_us if known else 0
+    state.slots[slot] = Slot(seq, kept_us=kept_us if 0 <= state.now_us - kept_us < KEPT_US else state.now_us)
+    return _next(state, state.slots[slot], exec_, lease_us, queues)
+
+
+def _next(state: State, slot: Slot, exec_: str, lease_us: int, queues: list[str]) -> list[object]:
+    waits = []
     for name in queues:
         queue = state.queue(name)
         wait_us = limits.wait_us(state, name)
@@ -41,17 +47,16 @@ def claim(state: State, *, slot: str, seq: int, lease_us: int, version: str, que
             job = queue.waiting.pop(0)
             if job not in state.jobs or job in queue.leases or state.jobs[job].status == "canceled":
                 continue  # no job, or pushed twice by a foreign tool
-            state.slots[slot] = Slot(seq, name, job, kept_us=kept_us)
+            slot.queue, slot.job = name, job
             limits.count_grant(state, queue, job, exec_)
             if queue.waiting:
                 queue.wakes()
             return grant(state, "claimed", name, job, exec_, lease_us)
-    state.slots[slot] = Slot(seq, kept_us=kept_us)
     soonest_us = min(waits, default=float("inf"))
     return ["none", "" if soonest_us == float("inf") else int(soonest_us)]
 
 
-def grant(state: State, word: str, queue: str, job: str, exec_: str, lease_us: int) -> list[object]:  # noqa: PLR0913, PLR0917
+def grant(state: State, word: str, queue: str, job: str, exec_: str, lease_us: int) -> list[object]:
     """A lease that never ends earlier than before, and a fence higher than any."""
     record, leases = state.jobs[job], state.queue(queue).leases
     before = [record.status, record.attempts, record.timeouts, record.crashes, record.stalls]

@@ -15,7 +15,7 @@ from tests.system.reference.server import Client
 class Lockstep:
     """``folder``: for the scripts in virtual time."""
 
-    def __init__(self, redis: "Redis[str]", folder: Path) -> None:
+    def __init__(self, redis: Redis, folder: Path) -> None:
         self._redis: Client = redis
         redis.flushall()
         self._calls = Calls(redis, folder)
@@ -23,7 +23,7 @@ class Lockstep:
         self._read.sha = redis.script_load(READ)
         self.state = State(START_US)
 
-    def call(self, transition: str, **said: Any) -> list[Any]:
+    def call(self, transition: str, **said: Any) -> list[Any]:  # noqa: ANN401  # each transition's own
         """The reply of both (numbers as text); ``said`` in the order of the script's arguments."""
         expected = plain(TRANSITIONS[transition](self.state, **said))
         self.state.expire()

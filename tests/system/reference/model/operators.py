@@ -6,7 +6,9 @@ from tests.system.reference.model.state import Job, State
 STUB_US = 60_000_000
 
 
-def cancel(state: State, *, queue: str, job: str, life: str, not_after_us: int, keep_s: int) -> list[object]:  # noqa: PLR0913
+def cancel(  # noqa: C901, PLR0911  # a return for each reply
+    state: State, *, queue: str, job: str, life: str, not_after_us: int, keep_s: int
+) -> list[object]:
     """A job that has no outcome yet ends: at once, or, if it runs, by a request that its worker hears of."""
     record, its = state.jobs.get(job), state.queue(queue)
 
@@ -55,7 +57,7 @@ def resume(state: State, *, queue: str, epoch: str, request: str) -> list[object
     return _control(state, queue, "resume", epoch, request, before, "not paused" if before == "open" else "")
 
 
-def _control(  # noqa: PLR0913, PLR0917
+def _control(  # noqa: PLR0917
     state: State, queue: str, action: str, epoch: str, request: str, before: str, hindrance: str
 ) -> list[object]:
     """Compare and set: it is refused if anybody has changed the control since ``epoch``."""
@@ -73,7 +75,7 @@ def _control(  # noqa: PLR0913, PLR0917
     return ["applied", its.epoch]
 
 
-def requeue(state: State, *, queue: str, job: str, death: str, times_max: str, delay_us: int) -> list[object]:  # noqa: PLR0913
+def requeue(state: State, *, queue: str, job: str, death: str, times_max: str, delay_us: int) -> list[object]:
     """A dead letter gets another life: at the tail, or delayed."""
     record, its = state.jobs.get(job), state.queue(queue)
     if record and record.requeued_from == death:
@@ -119,7 +121,7 @@ def _not_that_death(state: State, queue: str, job: str, death: str) -> str:
     return "" if state.jobs[job].settled == death else "another death"
 
 
-def register(  # noqa: PLR0913
+def register(
     state: State,
     *,
     queue: str,

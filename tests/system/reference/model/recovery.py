@@ -42,9 +42,7 @@ def _gap_covers(state: State, queue: str, deadline_us: int) -> bool:
     return sweep.gap_to_us > deadline_us - sweep.lease_us and sweep.gap_from_us < deadline_us
 
 
-def sweep(  # noqa: PLR0913
-    state: State, *, queue: str, jobs_max: int, stalls_max: int, lease_us: int, interval_us: int
-) -> list[object]:
+def sweep(state: State, *, queue: str, jobs_max: int, stalls_max: int, lease_us: int, interval_us: int) -> list[object]:
     """Leases that ended are taken back, unless a gap lies behind: then holders may renew first, for one lease."""
     its, last = state.queue(queue), state.queue(queue).sweep
     holds_before, last.hold_until_us = last.holds, min(last.hold_until_us, state.now_us + lease_us)
@@ -70,7 +68,7 @@ def sweep(  # noqa: PLR0913
     return ["applied", *counts, max(0, last.hold_until_us - state.now_us)]
 
 
-def _interrupted(  # noqa: PLR0913, PLR0917
+def _interrupted(  # noqa: PLR0917
     state: State, queue: str, job: str, counter: str, bound: int, reason: str, settled: str
 ) -> str:
     """Its run ended without an outcome."""

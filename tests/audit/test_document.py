@@ -1,6 +1,7 @@
 """docs/audit.md can't rot: it is what its source makes, and every name in the source is one of the tree."""
 
 import ast
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -83,3 +84,9 @@ def test_each_test_that_the_audit_asks_for_is_there_by_its_name() -> None:
     assert [each.file for each in REQUIRED if each.file and not is_there(each.file)] == []
     listed = {Path(each.file).name for each in REQUIRED if each.file}
     assert listed == {path.name for path in Path(__file__).parent.glob("test_*.py")} - {Path(__file__).name}
+
+
+def test_what_is_said_of_rq_is_what_its_tests_show() -> None:
+    text = (ROOT / "docs" / "rq.md").read_text("utf-8")
+    files = (ROOT / "tests" / "system" / "reference").glob("test_rq_interop*.py")
+    assert set(re.findall(r"`(test_[a-z_]+)`", text)) == {name for file in files for name in collectable(file)}

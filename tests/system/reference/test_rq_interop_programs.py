@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import rq
 from redis import Redis
+from rq.command import send_stop_job_command
 from rq.exceptions import InvalidJobOperation
 from rq.job import Job, JobStatus
 from rq.registry import (
@@ -21,6 +22,7 @@ from rq.registry import (
     StartedJobRegistry,
 )
 from rq.results import Result
+from rq.serializers import JSONSerializer
 
 from system.reference import Queue, connect
 from system.reference.dead_letters import DeadLetters
@@ -94,7 +96,8 @@ def test_rq_info_shows_every_state_and_changes_none(
         assert "worker our-worker" in only_workers
         assert "busy default" in only_workers
         assert "queue default 2" not in only_workers
-        for_people = rq_says("info", "default")
+        for_people = rq_says("info", "--by-queue", "default")
+        assert "default: our-worker (busy)" in for_people
         assert counts in for_people
         assert "1 workers, 1 queues" in for_people
         assert snapshot(redis) == before
@@ -242,3 +245,24 @@ def test_a_dead_letter_that_rq_deleted_can_be_discarded(
         letters.discard(found["deleted"], "RQ has deleted it")
     assert raw.zrange("rq:sp:dead:default", 0, -1) == [b"other"]
     assert raw.hget("rq:job:other", "dead_reason") == b"exhausted"
+
+
+def test_rqs_suspend_and_stop_command_do_nothing_here(
+    worker: Spawn, queue: Queue, redis: Client, raw: Redis, notes: Path, rq_says: Callable[..., str]
+) -> None:
+    """They speak to stock workers. Ours are paused by `stormq pause`, and end a job on `stormq cancel`."""
+    rq_says("suspend")
+    with worker():
+        queue.enqueue(jobs.nap, str(notes), 1, job_id="j")
+        wait_until(lambda: redis.zcard("rq:wip:default"))
+        send_stop_job_command(raw, "j")
+        wait_until(lambda: redis.hget("rq:job:j", "status") == "finished")
+    assert [line.split()[0] for line in lines(notes)] == ["start", "end"]
+
+
+def test_a_stock_job_in_another_serialiser_ends_as_unserialisable(worker: Spawn, raw: Redis, redis: Client) -> None:
+    stock = rq.Queue("default", connection=raw, serializer=JSONSerializer)
+    job = stock.enqueue(jobs.nothing)
+    with worker():
+        wait_until(lambda: redis.zscore("rq:sp:dead:default", job.id))
+    assert redis.hget(f"rq:job:{job.id}", "dead_reason") == "unserialisable"

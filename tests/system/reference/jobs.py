@@ -142,10 +142,6 @@ def linger(path: str, port: int) -> None:
     time.sleep(60)
 
 
-def large() -> bytes:
-    return bytes(60_000_000)
-
-
 def litter(path: str) -> None:
     """Leaves a file, and stands where it lies."""
     folder = Path(tempfile.mkdtemp())

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from system.reference import Settings, SettingsError, events, load
+from system.reference import Settings, SettingsError, events, execution, load
 from system.reference.board import Board, Phase, Record
+from system.reference.claimed import Claimed
 from system.reference.linux import kill_tree, marked
-from system.reference.payload import Undecodable, decode_call, decode_trace, encode_call, encode_trace
+from system.reference.payload import Undecodable, decode_call, decode_result, decode_trace, encode_call, encode_trace
 from tests.system.reference import jobs
 from tests.system.reference.workers import is_gone, wait_until
 
@@ -176,3 +177,18 @@ def test_table_of_events_names_every_reason_that_a_script_gives() -> None:
     given = set(re.search(r"(?s)REASONS = \{(.*?)\}", load().texts["fail"])[1].split("'")[1::2])  # type: ignore[index]
     assert given | {events.CRASHED, events.STALLED} <= table
     assert {events.CRASHES, events.DROPS} <= table
+
+
+@pytest.mark.unit
+def test_result_that_redis_would_never_take_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be offered for ever, and its slot be lost."""
+    monkeypatch.setattr(execution, "RESULT_MAX", 1000)
+    for size, kept in ((100, bytes(100)), (1000, execution.TOO_LARGE)):
+        job = Claimed("q", "j", "s.1", 1, "", encode_call(bytes_of, (size,), {}), 0, 1, 30.0, 500, 0)
+        outcome = execution.run(job, lambda _call: None)
+        assert outcome.kind == ""
+        assert decode_result(outcome.text) == kept
+
+
+def bytes_of(size: int) -> bytes:
+    return bytes(size)

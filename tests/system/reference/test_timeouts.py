@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 
 from system.reference import Queue
-from system.reference.execution import TOO_LARGE
-from system.reference.payload import decode_result
 from tests.system.reference import jobs
 from tests.system.reference.server import Client, RedisServer
 from tests.system.reference.workers import Worker, is_gone, lines, wait_until
@@ -39,14 +37,6 @@ def test_soft_timeout_ends_the_body_and_retires_its_slot(
     record = redis.hgetall("rq:job:j")
     assert (record["attempts"], record["timeouts"], record["dead_reason"]) == ("2", "2", "timeout")
     assert "crashes" not in record
-
-
-def test_result_that_redis_cannot_take_holds_up_no_slot(worker: Spawn, queue: Queue, redis: Client) -> None:
-    with worker():
-        queue.enqueue(jobs.large, job_id="j")
-        wait_until(lambda: redis.hget("rq:job:j", "status") == "finished")
-    ((_, entry),) = redis.xrange("rq:results:j")
-    assert decode_result(entry["return_value"]) == TOO_LARGE
 
 
 def test_hang_in_c_is_killed(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:

@@ -2,8 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import islice
+from random import Random
 
-from stormproof_target import ABILITIES
+from stormproof_target import ABILITIES, Policy
 from stormproof_target.ledger import is_id
 
 from chaos.planned import problems
@@ -15,6 +17,7 @@ from scenarios.situations import situation_errors
 PROCESSES_MAX = 16
 SLOTS_MAX = 64
 WAIT_S_MAX = 3600
+ARRIVALS_SEEN = 1000
 
 
 def validate_all(scenarios: Sequence[tuple[str, Scenario]]) -> None:
@@ -54,9 +57,28 @@ def _values(scenario: Scenario) -> Iterator[str]:
         yield f"workers.slots: {workers.slots} is not in 1..{SLOTS_MAX}"
     if scenario.durability not in {"always", "everysec", "no"}:
         yield f"durability: {scenario.durability!r} is not one of always, everysec, no"
+    yield from _queues(scenario)
+    yield from _limits(scenario.policy)
     for key in ("enqueue_deadline_s", "rest_s", "settle_s"):
         if not 0 < getattr(scenario, key) <= WAIT_S_MAX:
             yield f"{key}: {getattr(scenario, key)} is not above 0 and at most {WAIT_S_MAX}"
+
+
+def _queues(scenario: Scenario) -> Iterator[str]:
+    bad = [queue for queue in scenario.queues if not is_id(queue)]
+    if bad or not scenario.queues:
+        yield f"queues: {', '.join(map(repr, bad)) or 'none'}; one or more of letters, digits and _ . : - are needed"
+    used = {arrival.queue for arrival in islice(scenario.load.plan(Random(0)), ARRIVALS_SEEN)}
+    for queue in sorted(used - set(scenario.queues)):
+        yield f"load: sends to queue {queue!r}; no worker serves it, only {', '.join(scenario.queues)}"
+
+
+def _limits(policy: Policy) -> Iterator[str]:
+    for key, value in (("concurrency", policy.concurrency), ("rate_n", policy.rate_n)):
+        if value is not None and value < 1:
+            yield f"policy.{key}: {value} is not 1 or more, or None for no limit"
+    if policy.rate_window_s <= 0:
+        yield f"policy.rate_window_s: {policy.rate_window_s:g} is not above 0"
 
 
 def _abilities(scenario: Scenario) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """``stormproof demo``: what the tool is for, in three parts and one report.
 
-The reference queue on the whole catalogue (it must pass), the reference with one planted bug (it must be caught, by
+The reference queue on half a dozen scenarios (it must pass), the reference with one planted bug (it must be caught, by
 the right checker), and stock RQ, as it is found.
 """
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 SEED: Final = 7
+SHOWN: Final = ("steady", "redis_disconnects", "redis_restart", "latency", "workers_killed", "poison")
 PLANTED_SHOWN: Final = "ack_before_run"
 
 
@@ -46,7 +47,7 @@ def perform(options: argparse.Namespace) -> int:
 
 def _parts() -> list[PartPlan]:
     return [
-        PartPlan(resolve("reference"), list(CATALOG.values())),
+        PartPlan(resolve("reference"), [CATALOG[name] for name in SHOWN]),
         part_of(PLANTED[PLANTED_SHOWN]),
         PartPlan(resolve("rq"), [CATALOG["steady"], CATALOG["workers_killed"]], kind="as found", expected=ANY_EXPECTED),
     ]

@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from stormproof_target import ABILITIES
 
@@ -53,7 +53,9 @@ def perform(options: argparse.Namespace) -> int:
 
 
 def _explains(fault: Callable[..., Fault]) -> str:
-    causes: frozenset[Cause] = vars(fault)["explains"]
+    causes: frozenset[Cause] = cast("Any", fault).explains  # of the class, or of the one that it is derived from
+    if not causes:
+        return "(no reason for a job to run again)"
     names = ", ".join(cause.name.lower().replace("_", " ") for cause in sorted(causes))
     return f"(why a job may run again: {names})"
 

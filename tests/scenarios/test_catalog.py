@@ -1,9 +1,11 @@
 """The catalogue: every file of it is a whole scenario, registered under its own name."""
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from stormproof_target import Policy
 
 from scenarios import catalog
 from scenarios.catalog import CATALOG
@@ -36,3 +38,22 @@ def test_no_entry_is_empty(name: str) -> None:
 def test_a_reader_sees_it_in_one_screen(name: str) -> None:
     lines = Path(catalog.__file__).with_name(f"{name}.py").read_text("utf-8").splitlines()
     assert len(lines) <= 60
+
+
+def test_queues_and_limits_that_make_no_sense_are_all_told_at_once() -> None:
+    scenario = replace(
+        CATALOG["five_queues"],
+        queues=("email", "a b"),
+        policy=replace(Policy(), concurrency=0, rate_n=0, rate_window_s=0.0),
+    )
+    assert list(errors(scenario)) == [
+        "queues: 'a b'; one or more of letters, digits and _ . : - are needed",
+        *(
+            f"load: sends to queue {queue!r}; no worker serves it, only email, a b"
+            for queue in ("backup", "document-processing", "notifications", "reports")
+        ),
+        "policy.concurrency: 0 is not 1 or more, or None for no limit",
+        "policy.rate_n: 0 is not 1 or more, or None for no limit",
+        "policy.rate_window_s: 0 is not above 0",
+    ]
+    assert next(iter(errors(replace(scenario, queues=())))).startswith("queues: none;")

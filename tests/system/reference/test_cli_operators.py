@@ -1,6 +1,7 @@
 """The operator's verbs of `stormq`: what they do to the raw keys, what they print, their exit codes."""
 
 import json
+import shlex
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,13 @@ import pytest
 
 from system.reference import connect
 from system.reference.archive import read_archive
-from system.reference.cli import main
+from system.reference.cli import _parser, main
 from system.reference.cli_operators import duration_s
 from tests.system.reference.letters import age, bury, claim, store
 from tests.system.reference.server import Client, RedisServer
 
 DAY_S = 86400.0
+HANDBOOK = Path(__file__).parents[3] / "docs" / "operators.md"
 Stormq = Callable[..., str]
 
 
@@ -253,3 +255,11 @@ def test_key_makes_a_line_that_a_key_file_may_have(
 @pytest.mark.parametrize(("text", "seconds"), [("90d", 7_776_000), ("1.5h", 5400), ("30m", 1800), ("45", 45)])
 def test_durations(text: str, seconds: float) -> None:
     assert duration_s(text) == seconds
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    "line", [line for line in HANDBOOK.read_text("utf-8").splitlines() if line.startswith("stormq ")]
+)
+def test_commands_of_the_handbook_are_understood(line: str) -> None:
+    assert callable(_parser().parse_args(shlex.split(line)[1:]).run)

@@ -36,7 +36,8 @@ def needs_redis(run: Run) -> Run:
 def enqueue(arguments: argparse.Namespace) -> int:
     """Store one job."""
     redis = connect(arguments.redis_url, connections_max=1)
-    queue = Queue(arguments.queue, redis, read_settings(arguments), codec=codec_from_environment())
+    codec = codec_from_environment()
+    queue = Queue(arguments.queue, redis, read_settings(arguments), codec=codec, outage="block")  # a buffer ends with us
     done = queue.enqueue(
         arguments.func,
         *map(_argument, arguments.args),

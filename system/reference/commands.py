@@ -37,7 +37,7 @@ def enqueue(arguments: argparse.Namespace) -> int:
     """Store one job."""
     redis = connect(arguments.redis_url, connections_max=1)
     codec = codec_from_environment()
-    queue = Queue(arguments.queue, redis, read_settings(arguments), codec=codec, outage="block")  # a buffer ends with us
+    queue = Queue(arguments.queue, redis, read_settings(arguments), codec=codec, outage="block")
     done = queue.enqueue(
         arguments.func,
         *map(_argument, arguments.args),

@@ -1,6 +1,7 @@
 """Where Redis is, as users write it: each form is read, each mistake is named, and no password is shown."""
 
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from system.reference import Endpoint, SettingsError
 from system.reference.address import OUTAGES, RANGES, Login, Sentinels, Tls
 from system.reference.endpoint import NAMES, from_table, parse, to_url
 
+COLUMNS = 5  # of a table of three, split at its bars
+HANDBOOK = Path(__file__).parents[3] / "docs" / "connections.md"
 pytestmark = pytest.mark.unit
 
 
@@ -187,3 +190,10 @@ def test_every_number_can_be_set_in_a_table() -> None:
         for bad in (least - 1, most + 1):
             with pytest.raises(SettingsError, match=rf"redis\.{name} is .*; allowed: "):
                 from_table({name: bad}, {})
+
+
+def test_the_handbook_names_every_number_with_its_default() -> None:
+    rows = [line.split("|") for line in HANDBOOK.read_text("utf-8").splitlines() if line.startswith("| `")]
+    told = {row[1].strip(" `"): row[2].strip() for row in rows if len(row) == COLUMNS}
+    plain = Endpoint()
+    assert told == {name: f"{getattr(plain, name):.12g}" for name in RANGES if name not in {"port", "db"}}

@@ -61,6 +61,11 @@ def parse(reply: Sequence[Any], settings: Settings, rng: Random) -> Claimed:
     )
 
 
+def superseded_by(queue: str, version: bytes | None, place: bytes | None) -> str:
+    """What a queue's control says of its configuration, in words."""
+    return f"{queue} is configured in version {_text(version) or '?'} ({_text(place)})"
+
+
 def _text(field: bytes | None) -> str:
     return (field or b"").decode("utf-8", "replace")[:TEXT_MAX]
 

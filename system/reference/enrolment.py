@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from .chores import Asked
+from .claimed import superseded_by
 from .keys import sp_key
 from .plan import Plan
 from .resp import Command, Reply
@@ -51,10 +52,6 @@ class Enrolment:
         """From now on it may register; called from the main thread."""
         self._begun = True
 
-    def look(self) -> None:
-        """Look at once; called from the main thread."""
-        self._look_at_s = 0.0
-
     def due(self, now_s: float) -> list[Asked]:
         """What is to be sent."""
         if self._begun and self._registration is not None:
@@ -91,10 +88,10 @@ class Enrolment:
 
     def _seen(self, queue: str, reply: Reply) -> None:
         self._look_at_s = time.monotonic() + self._pause_s
-        version, place = (each.decode("utf-8", "replace") if each is not None else "" for each in reply)
-        if not version and self._registration is not None:
+        version, place = reply
+        if version is None and self._registration is not None:
             log.warning("%s: Redis has lost the configuration; it is registered again", queue)
             self._begun = True
-        elif version not in ("", self._plan.version) and not self.superseded:
-            self.superseded = f"{queue} is configured in version {version} ({place})"
+        elif version not in (None, self._plan.version.encode()) and not self.superseded:
+            self.superseded = superseded_by(queue, version, place)
             self._ring()

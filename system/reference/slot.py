@@ -20,7 +20,7 @@ from typing import Final
 
 from . import linux, worker_log
 from .board import Board, Phase, Record
-from .claimed import Claimed, parse
+from .claimed import Claimed, parse, superseded_by
 from .keys import iso, sp_key
 from .link import Link, LinkDown, Retrier
 from .performer import Performer
@@ -41,7 +41,7 @@ class ClosedError(Exception):
 
 
 class SupersededError(Exception):
-    """A queue of this slot is configured in another version."""
+    """A queue of this slot is configured in another version: which one, and where."""
 
 
 class Slot:
@@ -52,12 +52,8 @@ class Slot:
         self.incarnation, self.board, self.rng = briefing.incarnation, board, rng
         self.queues = plan.queues
         self.scripts: Scripts = load(Path(plan.overlay) if plan.overlay else None)
-        self.link = Link(
-            plan.url,
-            f"stormq:{plan.worker}:slot:{os.getpid()}",
-            self.scripts,
-            plan.settings.io_timeout_s,
-        )
+        name = f"stormq:{plan.worker}:slot:{os.getpid()}"
+        self.link = Link(plan.url, name, self.scripts, plan.settings.io_timeout_s)
         self.performer = Performer(briefing, self.scripts, board)
         self.retrier = Retrier(plan.settings.io_timeout_s, rng)
         self.seq = 0
@@ -137,7 +133,7 @@ class Slot:
         if word in (b"closed", b"stale"):
             raise ClosedError
         if word == b"superseded":
-            raise SupersededError(claim[1].decode("utf-8", "replace"))
+            raise SupersededError(self._by_what(claim[1].decode()))
         if word == b"none":
             self.wait_s = self._until_again_s(claim[1])
             return None
@@ -146,6 +142,13 @@ class Slot:
             self._release(claimed)
             return None
         return claimed
+
+    def _by_what(self, queue: str) -> str:
+        try:
+            (reply,) = self.link.exchange([("HMGET", sp_key("ctl", queue), "version", "place")])
+        except LinkDown:
+            reply = None
+        return superseded_by(queue, *(reply if isinstance(reply, list) else (None, None)))
 
     def _until_again_s(self, allowed_us: bytes | int) -> float:
         """``allowed_us``: when a rate or a breaker allows the next job; '' if that is not known."""
@@ -234,7 +237,7 @@ def main() -> int:
         log.warning("%s: this incarnation is closed; a new slot takes over", briefing.incarnation)
         return CLOSED_EXIT
     except SupersededError as error:
-        log.warning("%s: %s is configured in another version", briefing.incarnation, error)
+        board.write(Record(Phase.IDLE, told=str(error)))  # the supervisor says so
         return SUPERSEDED_EXIT
     return 0
 

@@ -154,9 +154,8 @@ class Supervisor:
         self.scratch.discard(slot.incarnation)
         self._pace(slot, record)
         self.ends.tell(slot, status, record)
-        if status == SUPERSEDED_EXIT and not self.superseded:
-            self._supersede("a slot was told so")
-            self.upkeep.look()
+        if status == SUPERSEDED_EXIT and record is not None:
+            self._supersede(record.told)
 
     def _pace(self, slot: SlotProcess, record: Record | None) -> None:
         """A slot that dies before it is ready would be spawned in a hot loop."""

@@ -82,11 +82,6 @@ class Upkeep(threading.Thread):
         self.enrolment.begin()
         self._wake.set()
 
-    def look(self) -> None:
-        """See now by what the configuration was superseded."""
-        self.enrolment.look()
-        self._wake.set()
-
     def stop(self, within_s: float) -> None:
         """Deliver what is left, for at most ``within_s``, then end."""
         self._stop_at_s = time.monotonic() + within_s

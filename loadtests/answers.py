@@ -41,6 +41,11 @@ def counts_of(data: dict[str, Any]) -> dict[str, Counts]:
     return {queue: Counts(**counts) for queue, counts in data["counts"].items()}
 
 
+def grants_of(data: dict[str, Any]) -> dict[str, list[int]]:
+    """Times of grants a queue, in µs of the server's time."""
+    return {queue: [int(time) for time in times] for queue, times in data["grants"].items()}
+
+
 def states_of(data: dict[str, Any]) -> list[JobState]:
     """One state a job."""
     return [JobState(**state | {"found_in": tuple(state["found_in"])}) for state in data["states"]]

@@ -24,7 +24,7 @@ from typing import Any, Final, Self, TypeVar
 
 from stormproof_target import Counts, JobState
 
-from loadtests.answers import Answer, NonsenseError, answer_of, counts_of, states_of
+from loadtests.answers import Answer, NonsenseError, answer_of, counts_of, grants_of, states_of
 
 CONNECT_S: Final = 10.0
 ANSWER_S: Final = 10.0
@@ -125,6 +125,10 @@ class ProducerClient:
     def counts(self) -> dict[str, Counts]:
         """Jobs a queue by state. Raises ``ProducerError`` on errors and after ``ANSWER_S`` seconds."""
         return self._result("counts", self._request('"op":"counts"', counts_of))
+
+    def grants(self) -> dict[str, list[int]]:
+        """Times of the last grants a queue, in µs of the server's time. Raises ``ProducerError`` as ``counts`` does."""
+        return self._result("grants", self._request('"op":"grants"', grants_of))
 
     def states(self, jobs: Mapping[str, str]) -> Iterator[JobState]:
         """Read the state of each job (to its receipt, '' if none), in requests of ``JOBS_A_REQUEST`` jobs.

@@ -88,6 +88,11 @@ class History:
         """t, queue, waiting, delayed, running, dead: what the queue says of itself."""
         return self.frames["count"]
 
+    @property
+    def grants(self) -> pl.DataFrame:
+        """When the queue says that it gave its last leases: t (of the reading), queue, server_us."""
+        return self.frames["granted"]
+
     # ---- what is few
 
     @property

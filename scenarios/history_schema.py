@@ -38,6 +38,7 @@ MANY: Final[Mapping[str, tuple[str, ...]]] = {
     "exited": ("t", "worker", "pid", "pid_start", "status", "lo_ns"),
     "state": ("t", "job", "found_in", "state", "reason", "history", "sum", "ttl_ms"),
     "canary": ("t", "server", "n", "phase"),
+    "granted": ("t", "queue", "server_us"),
     "count": ("t", "queue", "waiting", "delayed", "running", "dead"),
 }
 """Events that may be many, with what is kept of them."""

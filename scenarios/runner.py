@@ -39,6 +39,7 @@ from scenarios.waiting import NS_A_SECOND, Look, Patience
 POLL_S: Final = 0.05
 READY_S: Final = 30.0
 WARM_UP_S: Final = 0.2
+WARM_UP_ROUNDS: Final = 2  # of jobs for every slot, that may be under way
 WARM_UP_QUIET_S: Final = 1.0  # then what is left of the warm-up is stuck, which is for the checkers to find
 DRAIN_S: Final = 10.0
 STOP_GRACE_S: Final = 3.0
@@ -227,7 +228,7 @@ class ScenarioRunner:
         self._phase = "warming up"
         env.tell("phase", name="warm_up")
         end_s, number = time.monotonic() + READY_S, 0
-        spec = succeeds(sleep_ms=20).to_json()
+        each, spec = self.fitted.slots * len(names), succeeds(sleep_ms=20).to_json()
         while silent := [name for name in names if not self._has_run(name)]:
             if time.monotonic() > end_s:
                 logs = ", ".join(str(env.workers[name].log) for name in silent)
@@ -235,7 +236,8 @@ class ScenarioRunner:
                     f"target {self.program.label}: {', '.join(silent)} ran none of {number} warm-up jobs within"
                     f" {READY_S:g} s; see {logs}"
                 )
-            for _ in range(self.fitted.slots * len(names)):
+            # enough for whoever comes up, and no backlog of ours that would be before the load's first jobs
+            for _ in range(each if number - env.view.ended_ok < WARM_UP_ROUNDS * each else 0):
                 number += 1
                 client.enqueue(f"warm-{number}", self.scenario.queues[0], spec, time.monotonic_ns())
             self._look(env, left_s=self.scenario.load.for_s + self.scenario.rest_s)
@@ -336,5 +338,8 @@ class ScenarioRunner:
                     sum=state.result_sum,
                     ttl_ms=state.ttl_ms,
                 )
+            for queue, times in client.grants().items() if self.scenario.policy.rate_n is not None else ():
+                for server_us in times:
+                    env.tell("granted", queue=queue, server_us=server_us)
         except ProducerError as error:
             raise HarnessError(f"the jobs' final states can't be read: {error}") from error

@@ -1,5 +1,6 @@
 """More jobs of a queue granted within its window of time than its rate allows."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -22,7 +23,8 @@ def rate(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     """Examined: windows, one from each run on. Explained: runs whose grant may lie anywhere, behind a cut or a stall.
 
     A run's grant lies between ``start_gap_s`` before its start and its start. So where the latest of N + 1 runs started
-    less than a window after the earliest can have been granted, N + 1 were granted in one window.
+    less than a window after the earliest can have been granted, N + 1 were granted in one window. Where the queue
+    keeps the times of its grants, these are held against the rate as they are.
     """
     if promise.rate_n is None:
         return Judged(0)
@@ -34,7 +36,9 @@ def rate(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     host = [(stall.lo, stall.hi) for stall in history.stalls if stall.worker == HOST]
     rolled_back = [(loss.safe, loss.until) for loss in history.canary.losses]
     runs = history.runs.join(history.jobs.select("job", "queue"), on="job").sort("start")
-    tally = Gathered()
+    tally = Gathered(examined=history.grants.height)
+    if not rolled_back:
+        tally.findings += _by_its_own_word(history, promise.rate_n, promise.rate_window_s)
     known = pl.lit(value=True)
     for worker, cuts in unsure.items():
         for lo, hi in (*cuts, *host):
@@ -64,3 +68,19 @@ def rate(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
                 )
             )
     return tally.judged()
+
+
+def _by_its_own_word(history: "History", n: int, window_s: float) -> Iterator[Finding]:
+    for (queue,), mine in history.grants.sort("server_us").partition_by("queue", as_dict=True).items():
+        spans = mine.select("t", span=pl.col("server_us").shift(-n) - pl.col("server_us")).drop_nulls()
+        for t, span in spans.filter(pl.col("span") < window_s * 1e6).iter_rows():
+            yield Finding(
+                anomaly="too many grants",
+                job=None,
+                at_ns=t,
+                says=(
+                    f"Queue {queue} says itself that it granted {n + 1} jobs within {span / 1e6:.6f} s; {n} may be in"
+                    f" any {window_s:g} s."
+                ),
+                clause="rate",
+            )

@@ -215,6 +215,11 @@ class ReferenceTarget(Target):
             found[queue] = Counts(*pipe.execute())
         return found
 
+    def grants(self) -> Mapping[str, list[int]]:
+        """The ring that each rate looks at; here a queue's rate has the queue's name."""
+        queues = self.setup.queues if self.setup.policy.rate_n is not None else ()
+        return {queue: list(map(int, self._direct.lrange(sp_key("rate", queue), 0, -1))) for queue in queues}
+
     def states(self, jobs: Mapping[str, str]) -> Iterable[JobState]:
         """Every key that may hold an id, read once; then each job's record and last result."""
         places = self._places()

@@ -212,6 +212,12 @@ def count(running: int, at: float, queue: str = "default") -> Lines:
     return [_line("harness-1-a", at, "count", **told)]
 
 
+def granted(*at: float, queue: str = "default") -> Lines:
+    """The queue's own times of its grants, read in the end."""
+    fields = [{"queue": queue, "server_us": round((each + 1_000_000) * 1e6)} for each in at]
+    return [_line("harness-1-a", READ_AT_S, "granted", **each) for each in fields]
+
+
 def stall(worker: str, a: float, b: float, by: str = "steal") -> Lines:
     """The machine did not let a worker (or ``host``) run."""
     return [_line("harness-1-a", b, "stall", worker=worker, lo_ns=at_ns(a), by=by)]

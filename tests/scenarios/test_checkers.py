@@ -23,6 +23,7 @@ from tests.scenarios.histories import (
     exited,
     fault,
     frozen,
+    granted,
     history,
     invoked,
     killed,
@@ -470,6 +471,9 @@ RATE = [
           promise=promised(rate_n=2, rate_window_s=1.0, start_gap_s=0.3)),
     legal("rate", "a cut kept grants waiting", cut("w2", 0.2, 1.05), *brief(1.1, 1.15, 1.2), explained=3, **RATED),
     illegal("rate", "too many in a window", "two and two round a fixed window's edge", *brief(0.98, 0.99, 1.01, 1.02),
+            **RATED),
+    legal("rate", "granted a window apart, by its own word", *brief(1), granted(1, 1.2, 2, 2.2), **RATED),
+    illegal("rate", "too many grants", "granted a microsecond too early", *brief(1), granted(1, 1.2, 1.999999),
             **RATED),
     illegal("rate", "too many in a window", "just too early", *brief(1, 1.1, 1.79), **RATED),
 ]  # fmt: skip

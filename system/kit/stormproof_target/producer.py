@@ -4,8 +4,9 @@
       -> {"id": 1, "outcome": "acked", "receipt": "w-1"} | {"id": 1, "outcome": "rejected" | "unknown", "why": "..."}
     {"id": 2, "op": "counts"}                        -> {"id": 2, "counts": {"default": {"waiting": 0, ...}}}
     {"id": 3, "op": "states", "jobs": {"w-1": "receipt or ''"}} -> {"id": 3, "states": [{"job": "w-1", ...}]}
-    {"id": 4, "op": "pause" | "resume", "on": "default"} -> {"id": 4}; {"op": "roll_back", "on": "1"}: to a release
-    {"id": 5, "op": "ping"}                          -> {"id": 5}
+    {"id": 4, "op": "grants"}                        -> {"id": 4, "grants": {"default": [1700000000000000, ...]}}
+    {"id": 5, "op": "pause" | "resume", "on": "default"} -> {"id": 5}; {"op": "roll_back", "on": "1"}: to a release
+    {"id": 6, "op": "ping"}                          -> {"id": 6}
 
 Anything that goes wrong inside one request answers ``{"id": n, "error": "..."}``; a line that is no request ends the
 connection. Each enqueue has a thread of its own while it lasts, so that one which hangs in an outage delays no other.
@@ -100,6 +101,9 @@ class _Conversation:
     def states(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"states": [asdict(state) for state in self.target.states(request["jobs"])]}
 
+    def grants(self, _request: dict[str, Any]) -> dict[str, Any]:
+        return {"grants": {queue: list(times) for queue, times in self.target.grants().items()}}
+
     def pause(self, request: dict[str, Any]) -> dict[str, Any]:
         self.target.pause(request["on"])
         return {}
@@ -121,6 +125,7 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
     "enqueue": _Conversation.enqueue,
     "counts": _Conversation.counts,
     "states": _Conversation.states,
+    "grants": _Conversation.grants,
     "pause": _Conversation.pause,
     "resume": _Conversation.resume,
     "roll_back": _Conversation.roll_back,

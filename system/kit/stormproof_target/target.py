@@ -136,6 +136,10 @@ class Target:
         """Counts a queue, from raw keys over ``self.setup.direct_url``."""
         raise NotImplementedError
 
+    def grants(self) -> Mapping[str, Sequence[int]]:
+        """When each queue gave its last leases: µs of the server's time, from raw keys; empty where it keeps none."""
+        return {}
+
     def states(self, jobs: Mapping[str, str]) -> Iterable[JobState]:
         """The state of each harness job (to its receipt, '' where none came back), from raw keys."""
         raise NotImplementedError

@@ -34,15 +34,14 @@ def _of_command(world: World, command: Command, reply: list[Any], before: Keys, 
 
 
 def _of_heartbeat(command: Command, reply: list[Any], before: Keys, after: Keys) -> Iterator[str]:
-    held = [command.arguments[at + 1 : at + 3] for at in range(1, len(command.arguments), 3)]
+    held = [tuple(command.arguments[at + 1 : at + 3]) for at in range(1, len(command.arguments), 3)]
     for index, (job, exec_) in enumerate(held, 1):
         if before.job(job).get("exec") == exec_ and job in before.pairs(LEASES):
             continue
         if index not in reply[1]:
             yield f"the run {exec_} of {job} has lost its lease, and is not told so"
-        if before.pairs(LEASES).get(job) != after.pairs(LEASES).get(job) and (job, exec_) not in [
-            (name, other) for name, other in held if before.job(name).get("exec") == other
-        ]:
+        renewed = before.pairs(LEASES).get(job) != after.pairs(LEASES).get(job)
+        if renewed and (job, before.job(job).get("exec")) not in held:
             yield f"the run {exec_}, which does not hold {job}, renewed its lease"
 
 

@@ -8,7 +8,8 @@ from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from tests.interleave.explore import Crew, Explored, crew, explore
+from tests.interleave.crew import Crew, crew
+from tests.interleave.explore import Explored, explore
 from tests.interleave.rules import RULES, SOUND, overlays
 from tests.interleave.world import Bounds
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.interleave.__main__ import NOTHING, main
-from tests.interleave.explore import Crew, crew, explore
+from tests.interleave.crew import Crew, crew
+from tests.interleave.explore import explore
 from tests.interleave.rules import RULES, SOUND, Rule, overlays
 from tests.interleave.world import Bounds, begin, steps
 

@@ -11,8 +11,8 @@ from system.reference.health import health, readiness
 from tests.system.reference import jobs
 from tests.system.reference.server import Client, RedisServer
 from tests.system.reference.test_config import CELLS, EXAMPLE
-from tests.system.reference.test_registration import Configured, configured, registered
-from tests.system.reference.workers import lines, wait_until
+from tests.system.reference.test_registration import Configured, configured, registered, wait_until
+from tests.system.reference.workers import lines
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def workers(redis_server: RedisServer, redis: Client) -> Iterator[list[Configure
         configured(redis_server.url_of("worker"), EXAMPLE) as one,
         configured(redis_server.url_of("worker"), EXAMPLE) as two,
     ):
-        wait_until(lambda: registered(redis, "backup") == "1", 60)
+        wait_until(lambda: registered(redis, "backup") == "1")
         yield [one, two]
 
 
@@ -38,18 +38,18 @@ def test_five_queues_as_shipped(
     # One queue's trouble: every slot that email has, in both workers, hangs, and more of it waits.
     for number in range(8):
         queues["email"].enqueue(jobs.nap, str(notes), 600, job_id=f"hung-{number}")
-    wait_until(lambda: redis.zcard("rq:sp:lease:email") == 4, 60)
+    wait_until(lambda: redis.zcard("rq:sp:lease:email") == 4)
     for name in CELLS:
         if name != "email":
             queues[name].enqueue(jobs.nothing, job_id=f"one-{name}")
-            wait_until(lambda name=name: redis.hget(f"rq:job:one-{name}", "status") == "finished", 60)  # type: ignore[misc]
+            wait_until(lambda name=name: redis.hget(f"rq:job:one-{name}", "status") == "finished")  # type: ignore[misc]
     assert redis.llen("rq:queue:email") == 4
 
     # Backups run one at a time, though each worker has a slot for them.
     backups = tmp_path / "backups"
     for number in range(6):
         queues["backup"].enqueue(jobs.nap, str(backups), 0.1, job_id=f"backup-{number}")
-    wait_until(lambda: redis.zcard("rq:finished:backup") == 7, 60)
+    wait_until(lambda: redis.zcard("rq:finished:backup") == 7)
     order = [line.split()[0] for line in lines(backups)]
     assert order == ["start", "end"] * 6
 
@@ -67,10 +67,10 @@ def test_email_is_granted_a_hundred_an_hour(
     queue = Queue("email", redis_server.url_of("producer"), config.settings_of("email"))
     for number in range(120):
         queue.enqueue(jobs.nap, str(notes), 0, job_id=f"mail-{number}")
-    wait_until(lambda: redis.zcard("rq:finished:email") == 100, 60)
+    wait_until(lambda: redis.zcard("rq:finished:email") == 100)
     queue.enqueue(jobs.nothing, job_id="last")
     Queue("reports", redis_server.url_of("producer")).enqueue(jobs.nothing, job_id="other")
-    wait_until(lambda: redis.hget("rq:job:other", "status") == "finished", 60)
+    wait_until(lambda: redis.hget("rq:job:other", "status") == "finished")
     assert len(starts(notes)) == 100
     assert (redis.llen("rq:queue:email"), redis.zcard("rq:sp:lease:email")) == (21, 0)
     assert redis.llen("rq:sp:rate:email-provider") == 100

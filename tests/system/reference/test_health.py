@@ -14,8 +14,8 @@ from system.reference.health import EXIT_CODES, Bounds, health, liveness, readin
 from system.reference.operations import Operations
 from tests.system.reference import jobs
 from tests.system.reference.server import Client, RedisServer
-from tests.system.reference.test_registration import Configured, config_file, configured, registered, stormq
-from tests.system.reference.workers import Worker, lines, wait_until
+from tests.system.reference.test_registration import Configured, config_file, configured, registered, stormq, wait_until
+from tests.system.reference.workers import Worker, lines
 
 
 def us(redis: Client, ago_s: float = 0.0) -> int:

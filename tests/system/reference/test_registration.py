@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,10 @@ from system.reference.commands_config import activate_config
 from system.reference.config import Config
 from system.reference.config_file import load_config
 from system.reference.registration import Registration, RegistrationError, register_arguments
-from tests.system.reference import jobs
+from tests.system.reference import jobs, workers
 from tests.system.reference.server import Client, RedisServer
-from tests.system.reference.workers import wait_until
 
+wait_until = partial(workers.wait_until, within_s=60.0)  # a worker is several processes to start
 TEXT = """\
 version = {version}
 environment = "test"
@@ -67,7 +68,7 @@ class Configured:
     def text(self) -> str:
         return "".join(self.said)
 
-    def ends(self, within_s: float = 30) -> int:
+    def ends(self, within_s: float = 60) -> int:
         code = self.process.wait(within_s)
         self._reader.join(5)
         return code

@@ -10,8 +10,8 @@ from pathlib import Path
 from system.reference import Queue
 from tests.system.reference import jobs
 from tests.system.reference.server import Client, RedisServer
-from tests.system.reference.test_registration import config_file, configured, registered, stormq
-from tests.system.reference.workers import lines, wait_until
+from tests.system.reference.test_registration import config_file, configured, registered, stormq, wait_until
+from tests.system.reference.workers import lines
 
 WAY_BACK_MAX_S = 300  # what the audit allows for a roll-back
 

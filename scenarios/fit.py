@@ -17,7 +17,12 @@ KIND_NEEDS: Final = {"fail": "retries"}
 """What a kind of job asks of any target: without it, its jobs are left out."""
 OURS_ONLY: Final = frozenset({"store_down", "backup"})
 """Effects on a store that the harness must have started itself."""
-SITUATION_NEEDS: Final = {"retries": "retries", "dead letters": "dead_letters", "timeouts": "soft_timeout"}
+SITUATION_NEEDS: Final = {
+    "retries": "retries",
+    "dead letters": "dead_letters",
+    "timeouts": "soft_timeout",
+    "grants known": "grants",
+}
 """Situations that a target without the ability can't reach."""
 
 

@@ -138,6 +138,11 @@ def _most_leases(seen: _Seen) -> int:
     return int(seen.history.counts["running"].max() or 0)  # type: ignore[arg-type]  # a count
 
 
+def _grants(seen: _Seen) -> int:
+    """Grants of which the queue's keys told the time in the end."""
+    return seen.history.grants.height
+
+
 def _lost_by_store(seen: _Seen) -> int:
     """Acknowledged jobs that are gone because the store forgot their enqueue."""
     return lost.lost_by_store(seen.history, seen.load()).height
@@ -232,6 +237,7 @@ PLAIN: Final[Mapping[str, Callable[[_Seen], int]]] = {
     "hard kills by timeout": _hard_kills,
     "crashes": _crashes,
     "most leases at once": _most_leases,
+    "grants known": _grants,
     "zombies reported late": _zombies,
     "repeats explained by a kill": _repeats_by(Cause.KILLED),
     "repeats explained by an ended lease": _repeats_by(Cause.LEASE_ENDED),

@@ -10,22 +10,32 @@ from stormproof_target import Setup
 from stormproof_target.setup import SETUP_VARIABLE
 
 from chaos.causes import Cause
-from chaos.environment import Environment
+from chaos.environment import Environment, Worker
 from chaos.errors import HarnessError
 from chaos.faults import Effect, Evidence, Injection
 from chaos.planned import Plannable
 
 ENDED_S_MAX: Final = 10.0
 BACK_S_MAX: Final = 30.0
+HOLD_S_MAX: Final = 60.0
 POLL_S: Final = 0.02
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Lives:
-    """How often each worker had been spawned before it was to be replaced, and which was told to stop first."""
+    """How often each worker had been spawned before it was to be replaced, and which was told to stop first.
+
+    ``held``: those that no other fault, nor the next deployment, may touch yet.
+    """
 
     before: dict[str, int]
     first: str
+    held: list[Worker]
+
+    def let_go(self) -> None:
+        """Idempotent."""
+        while self.held:
+            self.held.pop().held.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +63,13 @@ class Deploy(Plannable):
 
     def inject(self, env: Environment, rng: Random) -> Injection:
         """Put the release in place for every next life, and tell the first worker to stop."""
+        held = _hold_all(env)
         at_ns = time.monotonic_ns()
-        for worker in env.workers.values():
+        for worker in held:
             setup = replace(Setup.from_environment(worker.variables), release=self.release)
             worker.variables[SETUP_VARIABLE] = setup.to_json()
-        lives = _Lives({name: worker.lives for name, worker in env.workers.items()}, rng.choice(sorted(env.workers)))
-        self._stop(env, lives.first)
+        lives = _Lives({each.name: each.lives for each in held}, rng.choice(sorted(env.workers)), held)
+        _stop(env.workers[lives.first])
         return Injection(at_ns, lives)
 
     def evidence(self, env: Environment, injection: Injection) -> tuple[Evidence, ...]:
@@ -72,16 +83,14 @@ class Deploy(Plannable):
         """Go on until every worker is of this release and has run a job. Raises ``HarnessError`` if one does not."""
         if not isinstance(lives := injection.state, _Lives):
             return
-        for name in sorted(lives.before, key=lambda name: name != lives.first):
-            if not _gone(env, lives, name):
-                self._stop(env, name)
-            if not _wait(lambda name=name: _works(env, lives, name), BACK_S_MAX):  # type: ignore[misc]
-                raise HarnessError(f"{name} of release {self.release} has run no job for {BACK_S_MAX:g} s")
-
-    def _stop(self, env: Environment, name: str) -> None:
-        worker = env.workers[name]
-        with worker.held:
-            worker.signal([worker.pid], "TERM")
+        try:
+            for name in sorted(lives.before, key=lambda name: name != lives.first):
+                if not _gone(env, lives, name):
+                    _stop(env.workers[name])
+                if not _wait(lambda name=name: _works(env, lives, name), BACK_S_MAX):  # type: ignore[misc]
+                    raise HarnessError(f"{name} of release {self.release} has run no job for {BACK_S_MAX:g} s")
+        finally:
+            lives.let_go()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +101,26 @@ class RollBack(Deploy):
 
     def inject(self, env: Environment, rng: Random) -> Injection:
         """Its time counts from the operator's step."""
+        for worker in _hold_all(env):  # what is being deployed is out first
+            worker.held.release()
         at_ns = time.monotonic_ns()
         env.operate("roll_back", str(self.release))
         return replace(Deploy.inject(self, env, rng), at_ns=at_ns)
+
+
+def _hold_all(env: Environment) -> list[Worker]:
+    held: list[Worker] = []
+    for name in sorted(env.workers):
+        if not env.workers[name].held.acquire(timeout=HOLD_S_MAX):
+            for worker in held:
+                worker.held.release()
+            raise HarnessError(f"another fault has not let go of {name} for {HOLD_S_MAX:g} s")
+        held.append(env.workers[name])
+    return held
+
+
+def _stop(worker: Worker) -> None:
+    worker.signal([worker.pid], "TERM")
 
 
 def _gone(env: Environment, lives: _Lives, name: str) -> bool:

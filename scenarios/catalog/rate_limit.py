@@ -23,7 +23,12 @@ RATE_LIMIT = Scenario(
         kill("slot").on(started=0.25),
     ],
     needs=frozenset({"rate"}),
-    reach=["fired at kill tree >= 1", "fired at redis down >= 1", "in flight at redis down >= 1"],
+    reach=[
+        "fired at kill tree >= 1",
+        "fired at redis down >= 1",
+        "in flight at redis down >= 1",
+        "grants known >= 135",
+    ],
     objectives=["lost == 0", "unfinished == 0", "max job_time < 20s"],
     settle_s=25,
 )

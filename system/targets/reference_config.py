@@ -45,4 +45,7 @@ def _lines(setup: Setup, settings: Settings) -> Iterator[str]:
         if policy.concurrency is not None:
             yield f"concurrency = {policy.concurrency}"
         if policy.rate_n is not None:
-            yield f"rate = {{ n = {policy.rate_n}, window_s = {policy.rate_window_s} }}"
+            yield f'rate = "{queue}"'
+            yield f'[rates."{queue}"]'
+            yield f"n = {policy.rate_n}"
+            yield f"window_s = {policy.rate_window_s}"

@@ -15,6 +15,7 @@ from tests.scenarios.histories import (
     exited,
     fault,
     frozen,
+    granted,
     history,
     killed,
     run,
@@ -34,7 +35,7 @@ TOLD = history(
     acked("hit", 10), run("hit", 10.1, on="w2", slot=5), fault("kill_slot-2", 10.15, 10.5, "kill", ["w2"],
     kind="kill slot"),
     killed("w2", 10.2, slots=(5,)), run("hit", 10.4, 10.5, on="w2", slot=6),
-    count(2, 10), count(3, 11), count(1, 12),
+    granted(10, 11), count(2, 10), count(3, 11), count(1, 12),
     answered("unknown", "gone", 10.3), answered("rejected", "no", 20),
 )  # fmt: skip
 
@@ -49,6 +50,7 @@ EXPECTED = {
     "hard kills by timeout": 1,
     "crashes": 3,
     "most leases at once": 3,
+    "grants known": 2,
     "zombies reported late": 1,
     "repeats explained by a kill": 1,
     "repeats explained by an ended lease": 1,

@@ -34,6 +34,7 @@ ABILITIES: Final = {
     "stall_bound": "a job that takes its whole worker with it each time ends as a dead letter",
     "concurrency": "a queue gives at most so many leases at once, over all workers",
     "rate": "a queue gives at most so many leases in any window of time, over all workers",
+    "grants": "its keys tell when a queue of a limited rate gave its last leases",
     "releases": "workers of a newer release take the place of those of an older one, and back",
     "pause": "an operator can have a queue start no job for a while",
     "slot_processes": "the process that runs the body is not the worker's first process",

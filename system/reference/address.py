@@ -38,19 +38,23 @@ class Login:
     password_file: str = ""
 
     def command(self) -> tuple[str, ...]:
-        """The AUTH command; () if there is no password. Raises ``OSError`` if it can't be read."""
+        """The AUTH command; () if nobody is named and no password is asked for. Raises ``OSError`` as ``secret``."""
         secret = self.secret()
-        if not secret:
-            return ()
-        return ("AUTH", self.username, secret) if self.username else ("AUTH", secret)
+        if self.username:
+            return ("AUTH", self.username, secret)
+        return ("AUTH", secret) if secret else ()
 
     def secret(self) -> str:
-        """The password of now."""
+        """The password of now. Raises ``OSError`` if it is nowhere: without it we would be somebody else."""
         if self.password_file:
-            return Path(self.password_file).read_text("utf-8").strip()
-        if self.password_env:
-            return os.environ.get(self.password_env, "")
-        return self.password
+            secret, where = Path(self.password_file).read_text("utf-8").strip(), f"the file {self.password_file}"
+        elif self.password_env:
+            secret, where = os.environ.get(self.password_env, ""), f"the environment's {self.password_env}"
+        else:
+            return self.password
+        if not secret:
+            raise ConnectionError(f"there is no password in {where}")
+        return secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from redis import BlockingConnectionPool, Connection, CredentialProvider, Redis
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from .address import Endpoint, Login
@@ -74,7 +75,11 @@ class _Credentials(CredentialProvider):
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
         """What AUTH is given."""
         login = self._login
-        return (login.username, login.secret()) if login.username else (login.secret(),)
+        try:
+            secret = login.secret()
+        except OSError as error:  # redis-py would keep the socket, on which nobody has logged in
+            raise RedisConnectionError(f"no password: {error}") from error
+        return (login.username, secret) if login.username else (secret,)
 
 
 class _Dialled(Connection):

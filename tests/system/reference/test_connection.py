@@ -7,18 +7,20 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoPermissionError
 
 from system.reference import Buffered, Endpoint, Enqueued, Queue, Rejected, Settings, Unknown, connect, load
 from system.reference.dial import dial
 from system.reference.endpoint import parse
-from system.reference.link import Link
+from system.reference.link import Link, LinkDown
 from tests.system.reference import jobs
 from tests.system.reference.relay import Relay
-from tests.system.reference.server import Client, RedisServer, free_port
+from tests.system.reference.server import PASSWORD, Client, RedisServer, free_port
 from tests.system.reference.workers import wait_until
 
 
@@ -78,6 +80,25 @@ def test_connecting_is_tried_again_a_bounded_number_of_times() -> None:
         wait_until(lambda: len(tries) >= 4)
         assert len(tries) == 4
         listener.shutdown(socket.SHUT_RDWR)
+
+
+def test_a_password_that_can_not_be_read_leaves_nobody_logged_in(redis_server: RedisServer, tmp_path: Path) -> None:
+    login = replace(producer(redis_server).login, password_file=str(tmp_path / "absent"))
+    client: Client = connect(producer(redis_server, login=login, connections_max=1))
+    for _ in range(2):  # the second finds what the first has left in the pool
+        with pytest.raises(RedisConnectionError, match=r"no password: .*No such file"):
+            client.ping()
+    (tmp_path / "absent").write_text("")
+    with pytest.raises(LinkDown, match="there is no password in the file"):
+        Link(f"{redis_server.stock_url}?password_file={tmp_path / 'absent'}", "test", load(), 2.0).exchange([("PING",)])
+    with pytest.raises(LinkDown, match="there is no password in the environment's ABSENT"):
+        Link(f"{redis_server.stock_url}?password_env=ABSENT", "test", load(), 2.0).exchange([("PING",)])
+    with pytest.raises(LinkDown, match="WRONGPASS"):
+        Link(f"redis://stormq-worker@127.0.0.1:{redis_server.port}/0", "test", load(), 2.0).exchange([("PING",)])
+    (tmp_path / "absent").write_text(PASSWORD)
+    assert client.ping()
+    with pytest.raises(NoPermissionError):
+        client.execute_command("FLUSHALL")
 
 
 def test_a_pool_has_a_bound_and_who_waits_too_long_is_told(redis_server: RedisServer, redis: Client) -> None:

@@ -130,7 +130,7 @@ class ReferenceTarget(Target):
         from system.reference.commands_config import activate_config
         from system.reference.config_file import load_config
 
-        config = load_config(write_config(replace(self.setup, release=release), self._settings), {})
+        config = load_config(write_config(replace(self.setup, release=release), self._settings), os.environ)
         self._insist(lambda: activate_config(self._redis, config, "stormproof", "", "the scenario asks for it"))
 
     @cached_property

@@ -59,5 +59,19 @@ def test_a_scenario_that_needs_what_the_target_lacks_is_not_applicable() -> None
 def test_a_scenario_whose_every_fault_is_left_out_is_another_experiment_and_not_applicable() -> None:
     fitted = fit(CATALOG["redis_restart"], ABLE, own_store=False)
     assert fitted.not_applicable == ("fault redis restart: not applicable to a Redis that the harness did not start")
+    assert fit(CATALOG["restore_backup"], ABLE, own_store=False).not_applicable.startswith("fault backup: not applic")
     assert fit(CATALOG["steady"], ABLE, own_store=False).not_applicable == ""
     assert fit(CATALOG["redis_disconnects"], ABLE, own_store=False).not_applicable == ""
+
+
+def test_limits_steps_of_an_operator_and_releases_ask_for_a_target_that_has_them() -> None:
+    bare = replace(
+        ABLE, abilities=ABLE.abilities - {"concurrency", "rate", "pause", "releases", "stall_bound", "grants"}
+    )
+    for name, ability in {
+        "concurrency_limit": "concurrency", "five_queues": "concurrency", "rate_limit": "rate",
+        "pause_resume": "pause", "rolling_deploy": "releases", "worker_poison": "stall_bound",
+    }.items():  # fmt: skip
+        assert fit(CATALOG[name], bare).not_applicable == f"the target has no {ability}"
+    mute = fit(CATALOG["rate_limit"], replace(ABLE, abilities=ABLE.abilities - {"grants"})).scenario
+    assert not any(text.startswith("grants known") for text in mute.reach)

@@ -14,7 +14,7 @@ from scenarios.checkers import registry as registered
 from scenarios.history import History, HistoryError
 from scenarios.judge import CheckerJudgement, judge
 from scenarios.scenario import Scenario
-from tests.scenarios.histories import PROMISE, SCENARIO, Lines, acked, canary, history, run, state, target
+from tests.scenarios.histories import PROMISE, SCENARIO, Lines, acked, canary, fault, history, run, state, target
 
 pytestmark = pytest.mark.unit
 
@@ -81,6 +81,14 @@ def test_a_store_that_loses_what_it_was_to_keep_can_t_be_judged_on() -> None:
     with pytest.raises(HistoryError, match="lost 1 of 2 writes"):
         judge(rolled_back, PROMISE, SCENARIO)
     assert judge(rolled_back, PROMISE, replace(SCENARIO, durability="everysec")).verdict is Verdict.PASS
+    restored = fault("restore_backup-1", 1.5, 1.9, "store_down", kind="restore backup")  # which is to lose something
+    assert (
+        judge(history(*DONE, canary(1, 1), canary(2, 2, missing=True), restored), PROMISE, SCENARIO).verdict
+        is Verdict.PASS
+    )
+    restarted = fault("redis_restart-1", 1.5, 1.9, "store_down", kind="redis restart")
+    with pytest.raises(HistoryError, match="lost 1 of 2 writes"):
+        judge(history(*DONE, canary(1, 1), canary(2, 2, missing=True), restarted), PROMISE, SCENARIO)
 
 
 def test_a_target_without_the_ability_is_not_judged_by_it() -> None:

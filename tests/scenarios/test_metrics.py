@@ -17,6 +17,7 @@ from tests.scenarios.histories import (
     Lines,
     acked,
     answered,
+    canary,
     cut,
     fault,
     history,
@@ -72,6 +73,14 @@ def test_lost_and_unfinished_are_different_things() -> None:
     assert (told["lost"].value, told["lost"].n) == (2, 7)
     assert told["unfinished"].value == 2
     assert "1 of them must end as dead letters" in told["unfinished"].details
+
+
+def test_what_the_store_forgot_is_neither_unfinished_nor_unsuccessful() -> None:
+    loss = (canary(1, 0), canary(2, 3, missing=True), canary(3, 6, missing=True), canary(4, 9))
+    told = measured(history(*loss, *done(3), acked("forgotten", 4), state("forgotten", "absent")))
+    assert (told["lost"].value, told["lost"].details) == (0, "0 undecided, 1 lost by the store")
+    assert told["unfinished"].value == 0
+    assert (told["success_rate"].value, told["success_rate"].n) == (1.0, 3)
 
 
 def test_a_dead_letter_is_finished_and_not_successful() -> None:

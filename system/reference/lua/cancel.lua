@@ -1,13 +1,15 @@
 -- cancel: an operator ends a job that has not ended yet.
--- ARGV: queue, id, life (the job's `requeues` as the operator saw it, '0' if absent), not_after (server µs), keep_s (how
---   long the cancelled job is kept), iso, actor, origin, reason
+-- ARGV: queue, id, life (the job's `requeues` as the operator saw it, '0' if absent), not_after (server µs),
+--   keep_s (how long the cancelled job is kept), iso, actor, origin, reason
 -- Precondition: now <= not_after; the job is in the life that was seen, and has no outcome.
 -- Effect: waiting or delayed: cancelled at once (a look through the whole list). Leased: a request, which the next
 --   heartbeat tells its worker, and which every way back to the queue heeds; an outcome that comes first wins.
 -- Reply: {applied | replayed, cancelled | requested} | {refused, why}
-local queue, id, life, not_after_us, keep_s, iso = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local actor, origin, reason = ARGV[7], ARGV[8], ARGV[9]
-if not within(not_after_us, 0, 1e17) or not within(keep_s, 0, 1e9) or not reason then return refuse('cancel: bad arguments') end
+local queue, id, life, not_after_us, keep_s = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local iso, actor, origin, reason = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
+if not within(not_after_us, 0, 1e17) or not within(keep_s, 0, 1e9) or not reason then
+  return refuse('cancel: bad arguments')
+end
 local key, request = job_key(id), int(keep_s) .. ' ' .. iso
 local job = redis.call('HMGET', key, 'status', 'requeues', 'cancel_request', 'settled', 'origin')
 redis.call('XLEN', AUDIT_KEY)

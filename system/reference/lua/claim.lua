@@ -1,13 +1,14 @@
 -- claim: a slot asks for its next job, from several queues in the order given.
--- ARGV: slot (incarnation), seq (from 1), lease_us, worker, version (of its configuration; '' for none), iso, queue, ...
+-- ARGV: slot (incarnation), seq (from 1), lease_us, worker, version (of its configuration, '' for none), iso,
+--   queue, ...
 -- Precondition: the slot is open, seq is higher than any before, and no queue is configured in another version.
 -- Effect: pops the first id that is a job without a lease, from the first queue that may grant; leases it to
 --   exec = slot.seq with a new fence. A queue grants unless it is paused, holds as many leases as its concurrency, has
 --   granted as many as its rate in the last window, or its breaker is open (half-open: one job, the probe). Ids that
---   are no job, hold a lease already (pushed twice) or were cancelled, are dropped, a bounded number a claim. A job that
---   stock RQ requeued starts afresh.
+--   are no job, hold a lease already (pushed twice) or were cancelled, are dropped, a bounded number a claim. A dead
+--   letter that stock RQ requeued starts afresh.
 --   The same seq again answers what that claim still leases, its fence reissued; it counts against no limit again.
--- Reply: {closed | stale} | {superseded, queue} | {none, µs until a rate or a breaker allows the next ('' if unknown)} |
+-- Reply: {closed | stale} | {superseded, queue} | {none, µs until a rate or a breaker allows the next, '' if unknown} |
 --   {claimed | replayed, queue, id, exec, fence, what is not implemented, field, ...} with FIELDS in their order.
 local FIELDS = {'data', 'status', 'not_after', 'attempts', 'timeouts', 'crashes', 'stalls', 'timeout', 'timeout_ms',
   'result_ttl', 'max_attempts', 'retries_left', 'retry_intervals', 'dead_reason', 'user', 'created_at', 'enqueued_at',
@@ -20,7 +21,8 @@ local DROPS_MAX = 64
 local SLOT_KEPT_US = 3600000000 -- its record's time to live is renewed at most so often
 local RATE_SPARE_MS = 60000
 
-local slot, seq, lease_us, worker, version, iso = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]
+local slot, seq, lease_us = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local worker, version, iso = ARGV[4], ARGV[5], ARGV[6]
 if not seq or seq < 1 or not lease_us or lease_us <= 0 or #ARGV < 7 then return refuse('claim: bad arguments') end
 local slot_key, exec = sp_key('slot', slot), slot .. '.' .. ARGV[2]
 local known = redis.call('HMGET', slot_key, 'seq', 'closed', 'queue', 'job', 'kept_at')
@@ -147,7 +149,7 @@ for i = 7, #ARGV do
       if redis.call('EXISTS', list) == 1 then wake(queue) end
       return grant('claimed', queue, id, job)
     end
-    if dropped == DROPS_MAX then wake(queue) end -- there may be more to drop before the next job: soon, not a poll later
+    if dropped == DROPS_MAX then wake(queue) end -- there may be more to drop before a job: soon, not a poll later
   end
 end
 remember('', '')

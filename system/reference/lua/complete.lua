@@ -1,12 +1,13 @@
 -- complete: a body ended well.
--- ARGV: queue, id, exec, result_ttl_s (-1: keep for good), iso, worker, result (base64, '' for None), context (JSON, '')
+-- ARGV: queue, id, exec, result_ttl_s (-1: keep for good), iso, worker, result (base64, '' for None), context (JSON,
+--   '' for none)
 -- Precondition: exec is the job's lease.
--- Effect: drops the lease; files the job as finished until its time to live is over; stores the result. The record, or a
---   stub of it where nothing is kept, stays until late copies of its enqueue are past their window (rule 3). A
+-- Effect: drops the lease; files the job as finished until its time to live is over; stores the result. The record, or
+--   a stub of it where nothing is kept, stays until late copies of its enqueue are past their window (rule 3). A
 --   cancellation that was asked for came too late.
 -- Reply: {applied | replayed | lost}
-local queue, id, exec, ttl_s, iso, worker, result = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6], ARGV[7]
-local context = ARGV[8]
+local queue, id, exec, ttl_s, iso = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local worker, result, context = ARGV[6], ARGV[7], ARGV[8]
 local TTL_S_MAX = 1e10 -- a stock job may ask for more than Redis' times take
 if not within(ttl_s, -1e17, 1e17) or not context then return refuse('complete: bad arguments') end
 ttl_s = math.min(math.ceil(ttl_s), TTL_S_MAX)

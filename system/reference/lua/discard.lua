@@ -1,6 +1,6 @@
 -- discard: a dead letter is removed: by an operator, after it was archived, or at the end of its retention.
--- ARGV: queue, id, death (the job's `settled` as seen; '' if its record is gone: a stock tool deleted it), action (discard
---   | archive | expire), actor, origin, reason
+-- ARGV: queue, id, death (the job's `settled` as seen; '' if its record is gone: a stock tool deleted it),
+--   action (discard | archive | expire), actor, origin, reason
 -- Precondition: it is dead, of that very death.
 -- Effect: removes record, results and every mention; leaves a stub until late copies of its enqueue are past their
 --   window (rule 3), and for STUB_US at least, by which a repeat of this call is known.

@@ -1,7 +1,8 @@
 -- enqueue: a job comes into being, waiting or delayed.
 -- ARGV: queue, id, not_after (server µs), delay_us, iso (client's time, for RQ's readers), field, value, ...
 -- Precondition: now <= not_after, and no record of this id.
--- Effect: writes the record; pushes it, or files it under its due time; wakes a slot. A known record's window is extended.
+-- Effect: writes the record; pushes it, or files it under its due time; wakes a slot. A known record's window is
+--   extended.
 -- Reply: {applied | known | expired, server µs}
 local queue, id, not_after_us, delay_us, iso = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 if not within(not_after_us, 0, 1e17) or not within(delay_us, 0) or #ARGV < 7 or #ARGV > 2000 or #ARGV % 2 == 0 then

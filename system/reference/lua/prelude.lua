@@ -22,13 +22,14 @@ local function within(number, least, most) return number ~= nil and number >= le
 -- Refuses the call. Nothing has been written by then, which is what lets a producer call it rejected.
 local function refuse(why) return redis.error_reply('STORMQ ' .. why) end
 
--- Whether `exec` is the identity of the job's current lease (rule 1). A lease past its deadline counts until it is swept.
+-- Whether `exec` is the identity of the job's current lease (rule 1). A lease past its deadline counts until it is
+-- swept.
 local function holds(queue, id, exec)
   return exec ~= '' and redis.pcall('HGET', job_key(id), 'exec') == exec
     and redis.call('ZSCORE', sp_key('lease', queue), id) ~= false
 end
 
--- HINCRBY would raise, between writes, on a field that somebody else filled with text. ('nan' would never reach a bound.)
+-- HINCRBY would raise, between writes, on a field that somebody else filled with text. 'nan' would never reach a bound.
 local function bump(key, field)
   local before = tonumber(redis.call('HGET', key, field) or 0)
   local count = (within(before, 0) and before or 0) + 1
@@ -59,9 +60,9 @@ local function audit_run(queue, id, exec, outcome, worker, context)
     'reason', '', 'before', 'started', 'outcome', outcome, 'context', context)
 end
 
--- Circuit breaker. A run of the queue ended: well ('') or with an error of this type. Closed, it counts over a window and
--- opens once one type's share of at least min_runs reaches the rate. Open, only the probe's end matters: it closes or
--- opens again. Runs that began before it opened change nothing.
+-- Circuit breaker. A run of the queue ended: well ('') or with an error of this type. Closed, it counts over a window
+-- and opens once one type's share of at least min_runs reaches the rate. Open, only the probe's end matters: it closes
+-- or opens again. Runs that began before it opened change nothing.
 local function observe(queue, exec, error_type)
   local set = redis.call('HMGET', sp_key('ctl', queue), 'breaker_rate', 'breaker_min_runs', 'breaker_window_us',
     'breaker_open_us')
@@ -92,13 +93,13 @@ local function observe(queue, exec, error_type)
   redis.call('DEL', key)
   redis.call('HSET', key, 'open', error_type, 'opened', int(now_us), 'open_until', int(now_us + tonumber(set[4])),
     'seen', int(failed) .. ' of ' .. int(runs))
-  audit('stormq', exec, 'breaker_open', queue, '', error_type .. ' in ' .. int(failed) .. ' of ' .. int(runs) .. ' runs',
-    'closed', 'applied')
+  local reason = error_type .. ' in ' .. int(failed) .. ' of ' .. int(runs) .. ' runs'
+  audit('stormq', exec, 'breaker_open', queue, '', reason, 'closed', 'applied')
 end
 
--- Gives up the lease, once the job has its next place: should a foreign type there raise, the job is leased still. What
--- only RQ's readers need is written by pcall. Where leases are limited, this one's end lets the next job start: somebody
--- must hear of it.
+-- Gives up the lease, once the job has its next place: should a foreign type there raise, the job is leased still.
+-- What only RQ's readers need is written by pcall. Where leases are limited, this one's end lets the next job start:
+-- somebody must hear of it.
 local function drop_lease(queue, id, exec)
   redis.pcall('ZREM', rq_key('wip', queue), id .. ':' .. exec)
   redis.call('ZREM', sp_key('lease', queue), id)

@@ -1,7 +1,7 @@
 -- promote: delayed jobs that are due begin to wait.
 -- ARGV: queue, jobs_max
 -- Precondition, for each: it is due.
--- Effect: delayed -> waiting, in the order of their due times.
+-- Effect: delayed -> waiting, in the order of their due times; ids that are no job are dropped.
 -- Reply: {applied, number promoted, µs until the next is due ('' if none is delayed)}
 local queue, jobs_max = ARGV[1], tonumber(ARGV[2])
 if not jobs_max then return refuse('promote: bad arguments') end

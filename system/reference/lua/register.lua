@@ -6,6 +6,7 @@
 -- Effect: the limits hold from now on, for every worker; workers of another version are told `superseded` by claim.
 -- Reply: {applied | known, version, place} | {conflict, version, the other's place} (one version, two contents) |
 --   {superseded, current version, its place}
+
 -- What each takes: a least and a largest whole number, or a share, or any text.
 local TIME_US = {1, 1e15}
 local FIELDS = {concurrency = {1, 1e9}, rate_name = 'text', rate_n = {1, GRANTS_MAX}, rate_window_us = TIME_US,
@@ -15,7 +16,10 @@ local TOGETHER = {{'rate_name', 'rate_n', 'rate_window_us'},
   {'breaker_rate', 'breaker_min_runs', 'breaker_window_us', 'breaker_open_us'}}
 local queue, version, digest, place, replaces = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], tonumber(ARGV[5])
 local actor, origin, reason = ARGV[6], ARGV[7], ARGV[8]
-if not version or version < 1 or not replaces or not reason or #ARGV % 2 == 1 then return refuse('register: bad arguments') end
+if not version or version < 1 or not replaces or not reason or #ARGV % 2 == 1 then
+  return refuse('register: bad arguments')
+end
+
 local function valid(kind, text)
   if kind == 'text' then return text ~= '' end
   if kind == 'share' then return tonumber(text) ~= nil and tonumber(text) > 0 and tonumber(text) <= 1 end

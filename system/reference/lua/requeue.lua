@@ -4,8 +4,8 @@
 -- Precondition: it is dead, of that very death: a late copy can't undo a later one.
 -- Effect: dead -> waiting (at the tail) or delayed, its counts afresh, requeues + 1.
 -- Reply: {applied | replayed} | {refused, why}
-local queue, id, death, times_max, delay_us, iso = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-local actor, origin, reason = ARGV[7], ARGV[8], ARGV[9]
+local queue, id, death, times_max, delay_us = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local iso, actor, origin, reason = ARGV[6], ARGV[7], ARGV[8], ARGV[9]
 if death == '' or not within(delay_us, 0) or not reason or (ARGV[4] ~= '' and not times_max) then
   return refuse('requeue: bad arguments')
 end

@@ -2,10 +2,11 @@
 -- ARGV: slot, counter (crashes | stalls | drops | '' if no body of its ran), bound, reason, iso, worker,
 --   trace (base64 of zlib, '' for none), context (JSON, '' for none)
 -- Precondition: the slot is not closed.
--- Effect: closes the slot, so that a late copy of its claim finds nobody. What it still leases: counter + 1, then back to
---   the head of the queue, or a dead letter at the bound. `drops`: its living supervisor ended it since the lease could
---   not be renewed. That is no fault of the job's where a gap in the sweeps lay in the lease's life (Redis was away):
---   it goes uncounted then, up to DROPS_MAX times a job; else it counts as a stall (rule 5).
+-- Effect: closes the slot, so that a late copy of its claim finds nobody. What it still leases: counter + 1, then back
+--   to the head of the queue (or cancelled, if that was asked for), or a dead letter at the bound. `drops`: its living
+--   supervisor ended it since the lease could not be renewed. That is no fault of the job's where a gap in the sweeps
+--   lay in the lease's life (Redis was away): it goes uncounted then, up to DROPS_MAX times a job; else it counts as a
+--   stall (rule 5).
 -- Reply: {applied, requeued | dead | cancelled | none} | {replayed}
 local COUNTERS = {crashes = true, stalls = true, drops = true, [''] = true}
 local DROPS_MAX = 20

@@ -1,15 +1,18 @@
 -- sweep: leases that ended are taken back.
 -- ARGV: queue, jobs_max, stalls_max, lease_us, interval_us (of this worker's sweeps), iso
 -- Precondition, for each: its deadline is past, and no hold is on.
--- Effect: stalls + 1, then back to the head of the queue, or a dead letter at stalls_max. Entries of RQ's registry of
---   running jobs that no lease backs are removed. Where nobody has swept for three intervals, or another Redis process
---   answers (Redis was away, or all workers were), whoever holds a job gets the time to renew first: a hold of one
---   lease, once a gap (rule 5). At most HOLDS_MAX follow each other before a sweep that takes back: where every sweep
---   is late, leases must end all the same. A clock that stepped back does not lengthen a hold.
+-- Effect: stalls + 1, then back to the head of the queue (or cancelled, if that was asked for), or a dead letter at
+--   stalls_max. Entries of RQ's registry of running jobs that no lease backs are removed. Where nobody has swept for
+--   three intervals, or another Redis process answers (Redis was away, or all workers were), whoever holds a job gets
+--   the time to renew first: a hold of one lease, once a gap (rule 5). At most HOLDS_MAX follow each other before a
+--   sweep that takes back: where every sweep is late, leases must end all the same. A clock that stepped back does not
+--   lengthen a hold.
 -- Reply: {applied, number requeued, number dead, number cancelled, µs that the hold lasts on}
 local queue, jobs_max, stalls_max = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local lease_us, interval_us, iso = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6]
-if not jobs_max or not stalls_max or not lease_us or not interval_us or not iso then return refuse('sweep: bad arguments') end
+if not jobs_max or not stalls_max or not lease_us or not interval_us or not iso then
+  return refuse('sweep: bad arguments')
+end
 local HOLDS_MAX = 3
 local key, lease = sp_key('sweep', queue), sp_key('lease', queue)
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')

@@ -70,7 +70,7 @@ class Chores:
     def _clean(self, queue: str) -> Command:
         keep = self._plan.settings_of(queue).keep_finished
         audit_keep_s = int(self._plan.settings.audit_retention_s)
-        return self._scripts.call("clean", queue, JOBS_MAX, "" if keep is None else keep, audit_keep_s, iso())
+        return self._scripts.call("clean", queue, JOBS_MAX, "" if keep is None else keep, audit_keep_s)
 
     def _promoted(self, queue: str, reply: Reply) -> None:
         _, promoted, next_due_us = reply

@@ -75,11 +75,8 @@ end
 
 -- A dead letter in the list was requeued by a stock tool, which knows nothing of our counts.
 local function revive(queue, id)
-  redis.call('ZREM', sp_key('dead', queue), id)
-  redis.pcall('ZREM', rq_key('failed', queue), id)
-  forget_failures(id)
+  begin_life(queue, id)
   redis.call('HDEL', job_key(id), 'settled')
-  bump(job_key(id), 'requeues')
   audit('rq', worker, 'requeue', queue, id, 'found in the queue though dead', 'dead', 'applied')
 end
 

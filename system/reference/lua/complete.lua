@@ -15,16 +15,14 @@ if not holds(queue, id, exec) then
   return {was_taken(id, exec, 'complete') and 'replayed' or 'lost'}
 end
 
-local key, results = job_key(id), P .. ':results:' .. id
+local key, results = job_key(id), results_key(id)
 local attempts = redis.call('HGET', key, 'attempts')
 if ttl_s < 0 then
   redis.call('ZADD', rq_key('finished', queue), '+inf', id)
+elseif ttl_s > 0 then
+  redis.call('ZADD', rq_key('finished', queue), seconds(now_us + ttl_s * 1000000), id)
 else
-  if ttl_s == 0 then
-    redis.call('HDEL', key, 'data', 'description', 'started_at', 'worker_name', 'enqueued_at')
-  else
-    redis.call('ZADD', rq_key('finished', queue), seconds(now_us + ttl_s * 1000000), id)
-  end
+  make_stub(id)
 end
 redis.call('HDEL', key, 'cancel_request')
 redis.call('HSET', key, 'status', 'finished', 'ended_at', iso, 'exec', '', 'settled', exec .. ' complete')

@@ -19,9 +19,8 @@ if why then
   audit(actor, origin, action, queue, id, reason, job[5] or '', 'refused: ' .. why)
   return {'refused', why}
 end
-redis.call('ZREM', sp_key('dead', queue), id)
-redis.pcall('ZREM', rq_key('failed', queue), id)
-redis.call('DEL', key, P .. ':results:' .. id)
+unbury(queue, id)
+redis.call('DEL', key, results_key(id))
 redis.call('HSET', key, 'discarded', death, 'not_after', job[3] or '0', 'origin', queue)
 expire_record(id, STUB_US)
 audit(actor, origin, action, queue, id, reason, 'dead: ' .. (job[4] or ''), 'applied')

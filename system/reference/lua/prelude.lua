@@ -13,6 +13,7 @@ local FENCE_KEY, AUDIT_KEY = P .. ':sp:fence', P .. ':sp:audit'
 local function int(number) return string.format('%.0f', number) end
 local function seconds(us) return string.format('%.6f', us / 1000000) end
 local function job_key(id) return P .. ':job:' .. id end
+local function results_key(id) return P .. ':results:' .. id end
 local function rq_key(kind, queue) return P .. ':' .. kind .. ':' .. queue end
 local function sp_key(kind, name) return P .. ':sp:' .. kind .. ':' .. name end
 
@@ -114,6 +115,11 @@ local function expire_record(id, keep_us)
   redis.call('PEXPIREAT', job_key(id), int(math.ceil(math.max(now_us + keep_us, window_us) / 1000)))
 end
 
+-- Takes out of a record what only a job that is kept needs: the rest is a stub, by which late copies are known.
+local function make_stub(id)
+  redis.call('HDEL', job_key(id), 'data', 'description', 'started_at', 'worker_name', 'enqueued_at')
+end
+
 -- Ends a job as cancelled; it is kept as long as the request said ('seconds iso').
 local function file_cancelled(queue, id, request, settled)
   local keep_s, iso = string.match(request, '^(%d+) (.*)$')
@@ -122,7 +128,7 @@ local function file_cancelled(queue, id, request, settled)
   redis.call('HSET', job_key(id), 'status', 'canceled', 'exec', '', 'settled', settled, 'ended_at', iso or '')
   redis.call('HDEL', job_key(id), 'cancel_request')
   expire_record(id, keep_us)
-  redis.call('PEXPIRE', P .. ':results:' .. id, int(keep_us / 1000))
+  redis.call('PEXPIRE', results_key(id), int(keep_us / 1000))
   return 'cancelled'
 end
 
@@ -143,7 +149,7 @@ local function remember_failure(id, worker, trace, kind, error_type, context)
     entry[#entry + 1] = 'exc_string'
     entry[#entry + 1] = trace
   end
-  redis.pcall('XADD', P .. ':results:' .. id, 'MAXLEN', RESULTS_MAX, '*', unpack(entry))
+  redis.pcall('XADD', results_key(id), 'MAXLEN', RESULTS_MAX, '*', unpack(entry))
   local decoded, told = pcall(cjson.decode, context ~= '' and context or '{}')
   local message = decoded and type(told) == 'table' and type(told.message) == 'string' and told.message or ''
   redis.call('HSET', job_key(id), 'error_type', error_type, 'error_message', string.sub(message, 1, 500))
@@ -160,14 +166,22 @@ local function bury(queue, id, reason, iso, settled)
   return 'dead'
 end
 
+-- Takes a dead letter off the lists of them.
+local function unbury(queue, id)
+  redis.call('ZREM', sp_key('dead', queue), id)
+  redis.pcall('ZREM', rq_key('failed', queue), id)
+end
+
 -- Counts one more `counter` (crashes, stalls; '' counts nothing), then requeues the job or, at its bound, buries it.
 local function interrupted(queue, id, counter, bound, reason, iso, settled)
   if counter ~= '' and bump(job_key(id), counter) >= bound then return bury(queue, id, reason, iso, settled) end
   return push_front(queue, id, settled)
 end
 
--- What a job's earlier life left in its record: a life that an operator begins starts afresh.
-local function forget_failures(id)
+-- A dead letter gets another life, which starts afresh: nothing counts that the earlier one left in its record.
+local function begin_life(queue, id)
+  unbury(queue, id)
   redis.call('HDEL', job_key(id), 'attempts', 'timeouts', 'crashes', 'stalls', 'drops', 'dead_reason', 'error_type',
     'error_message', 'ended_at')
+  bump(job_key(id), 'requeues')
 end

@@ -21,10 +21,7 @@ if why then
   audit(actor, origin, 'requeue', queue, id, reason, job[5] or '', 'refused: ' .. why)
   return {'refused', why}
 end
-redis.call('ZREM', sp_key('dead', queue), id)
-redis.pcall('ZREM', rq_key('failed', queue), id)
-forget_failures(id)
-bump(key, 'requeues')
+begin_life(queue, id)
 local status = delay_us > 0 and 'scheduled' or 'queued'
 redis.call('HSET', key, 'requeued_from', death, 'status', status, 'enqueued_at', iso)
 if delay_us > 0 then

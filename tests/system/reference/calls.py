@@ -103,7 +103,7 @@ class Calls:
         return self.call("discard", "q", job, death, action, *BY)
 
     def clean(self, *, jobs_max: int = 100, keep: str = "", audit_keep_s: int = 3600) -> list[Any]:
-        return self.call("clean", "q", jobs_max, keep, audit_keep_s, ISO)
+        return self.call("clean", "q", jobs_max, keep, audit_keep_s)
 
     def register(
         self,

@@ -80,7 +80,7 @@ def test_more_than_a_batch_is_read_whole_and_old_lines_go_by_retention(redis: Cl
     pipe.execute()
     assert [entry.job for entry in read_audit(read)] == [f"j{number}" for number in range(2501, 0, -1)]
     seconds, _ = redis.time()
-    call(redis, "clean", "q", 100, "", seconds - 1, "now")  # keeps what is younger than 1 to 2 s after the epoch
+    call(redis, "clean", "q", 100, "", seconds - 1)  # keeps what is younger than 1 to 2 s after the epoch
     left = [entry.job for entry in read_audit(read)]
     assert left[-1] != "j1", "the oldest went"
     assert left[:502] == [f"j{number}" for number in range(2501, 1999, -1)], "and none that is to be kept"

@@ -413,7 +413,7 @@ def test_promotion_keeps_the_order_of_due_times_and_drops_ghosts(calls: Calls) -
         ("requeue", ("q", "j", "", "", 0, ISO, *BY)),
         ("requeue", ("q", "j", "d", "often", 0, ISO, *BY)),
         ("discard", ("q", "j", "d", "forget", *BY)),
-        ("clean", ("q", "all", "", 1, ISO)),
+        ("clean", ("q", "all", "", 1)),
         ("register", ("q", 0, "d", "here", 0, *BY)),
         ("register", ("q", 1, "d", "here", 0, *BY, "colour", "red")),
     ],

@@ -17,20 +17,20 @@ local HOLDS_MAX = 3
 local key, lease = sp_key('sweep', queue), sp_key('lease', queue)
 local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 local known = redis.call('HMGET', key, 'last', 'run_id', 'hold_until', 'holds')
-local last_us, hold_us, holds_before = tonumber(known[1] or 0), tonumber(known[3] or 0), tonumber(known[4] or 0)
-hold_us = math.min(hold_us, now_us + lease_us)
+local last_us, holds_before = tonumber(known[1] or 0), tonumber(known[4] or 0)
+local hold_until_us = math.min(tonumber(known[3] or 0), now_us + lease_us)
 if now_us - last_us > 3 * interval_us or known[2] ~= run_id then
   if holds_before < HOLDS_MAX then
-    hold_us = now_us + lease_us
+    hold_until_us = now_us + lease_us
     bump(key, 'holds')
   end
   redis.call('HSET', key, 'gap_from', int(last_us), 'gap_to', int(now_us), 'run_id', run_id)
 end
-redis.call('HSET', key, 'last', int(now_us), 'hold_until', int(hold_us), 'interval_us', int(interval_us),
+redis.call('HSET', key, 'last', int(now_us), 'hold_until', int(hold_until_us), 'interval_us', int(interval_us),
   'lease_us', int(lease_us))
 
 local counts = {requeued = 0, dead = 0, cancelled = 0}
-if now_us >= hold_us then
+if now_us >= hold_until_us then
   if holds_before > 0 then redis.call('HDEL', key, 'holds') end
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', lease, '-inf', '(' .. int(now_us), 'LIMIT', 0, jobs_max)) do
     local exec = redis.pcall('HGET', job_key(id), 'exec')
@@ -51,4 +51,4 @@ for _, entry in ipairs(redis.call('ZRANGE', wip, 0, jobs_max - 1)) do
   local id, exec = string.match(entry, '^(.*):([^:]*)$')
   if id and not holds(queue, id, exec) then redis.call('ZREM', wip, entry) end
 end
-return {'applied', counts.requeued, counts.dead, counts.cancelled, int(math.max(0, hold_us - now_us))}
+return {'applied', counts.requeued, counts.dead, counts.cancelled, int(math.max(0, hold_until_us - now_us))}

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
 
-from .settings import TIMEOUT_S_MAX, Settings
+from .settings import TIMEOUT_S_MAX, TIMEOUT_S_MIN, YEARS_S, Settings
 
 TEXT_MAX: Final = 200
+COUNT_MAX: Final = 100_000  # as for a worker's own settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,14 @@ class Claimed:
 
 
 def parse(reply: Sequence[Any], settings: Settings, rng: Random) -> Claimed:
-    """Read {claimed | replayed, queue, id, exec, fence, unsupported, fields...} as ``lua/claim.lua`` orders them."""
+    """Read {claimed | replayed, queue, id, exec, fence, unsupported, fields...} as ``lua/claim.lua`` orders them.
+
+    A record's numbers are whatever its producer wrote: each is brought into bounds that board, timers and scripts take.
+    A job that stopped its slot here would be claimed again at once, and nothing would count it.
+    """
     _, queue, job, exec_, fence, unsupported, data, _, not_after, attempts, *_ = reply[:10]
     timeout, timeout_ms, result_ttl, attempts_max, retries_left, intervals, _, user, _, enqueued_at = reply[13:23]
-    failed = _number(attempts, 0)
+    failed = _within(_number(attempts, 0), 0, COUNT_MAX)
     stock = not_after is None
     if stock:
         bound, delay_s = _stock_retry(failed, _number(retries_left, 0), intervals)
@@ -52,10 +57,10 @@ def parse(reply: Sequence[Any], settings: Settings, rng: Random) -> Claimed:
         unsupported=unsupported.decode(),
         data=data,
         attempts=failed,
-        attempts_max=bound,
+        attempts_max=_within(bound, 1, COUNT_MAX),
         timeout_s=_timeout_s(timeout, timeout_ms, settings),
-        result_ttl_s=max(-1, _number(result_ttl, settings.result_ttl_s)),
-        delay_us=int(delay_s * 1e6),
+        result_ttl_s=_within(_number(result_ttl, settings.result_ttl_s), -1, int(YEARS_S)),
+        delay_us=int(min(delay_s, YEARS_S) * 1e6),
         user=_text(user),
         enqueued_at=_text(enqueued_at),
     )
@@ -77,20 +82,25 @@ def _number(field: bytes | None, default: int) -> int:
         return default
 
 
+def _within(number: int, least: int, most: int) -> int:
+    return max(least, min(most, number))
+
+
 def _timeout_s(timeout: bytes | None, timeout_ms: bytes | None, settings: Settings) -> float:
+    most_ms = int(TIMEOUT_S_MAX * 1000)
     if timeout_ms:
-        return _number(timeout_ms, 0) / 1000 or settings.timeout_s
-    whole_s = _number(timeout, 0)
-    if whole_s < 0:
-        return TIMEOUT_S_MAX  # RQ's -1, "no timeout": everything has a limit here
-    return float(whole_s) or settings.timeout_s
+        wanted_ms = _number(timeout_ms, 0)
+    else:
+        whole_s = _number(timeout, 0)
+        wanted_ms = whole_s * 1000 if whole_s >= 0 else most_ms  # RQ's -1, "no timeout": everything has a limit here
+    return _within(wanted_ms, int(TIMEOUT_S_MIN * 1000), most_ms) / 1000 if wanted_ms else settings.timeout_s
 
 
 def _stock_retry(failed: int, retries_left: int, intervals: bytes | None) -> tuple[int, float]:
     """Attempts in all and the next delay, as RQ's ``Retry`` and ``Job.get_retry_interval`` have it."""
     try:
         delays = [float(each) for each in json.loads(intervals)] if intervals else []
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         delays = []
     if not delays:
         return failed + retries_left + 1, 0.0

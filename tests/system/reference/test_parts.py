@@ -6,20 +6,66 @@ import signal
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from system.reference import Settings, SettingsError, events, execution, load
 from system.reference.board import Board, Phase, Record
-from system.reference.claimed import Claimed
+from system.reference.claimed import Claimed, parse
 from system.reference.linux import kill_tree, marked
 from system.reference.payload import Undecodable, decode_call, decode_result, decode_trace, encode_call, encode_trace
+from system.reference.settings import TIMEOUT_S_MAX
 from tests.system.reference import jobs
 from tests.system.reference.workers import is_gone, wait_until
 
+CLAIM_FIELDS = re.findall(r"'(\w+)'", load().texts["claim"].partition("local FIELDS = {")[2].partition("}")[0])
 RECORD = Record(Phase.RUNNING, 7, 11, 12, 13, 3, 250_000, "queue-é", "job")
+
+
+def claimed(**fields: bytes) -> Claimed:
+    """A claim's reply, parsed, for a job whose record has these fields."""
+    record = {"data": b"", "status": b"started", "not_after": b"1", **fields}
+    head = [b"claimed", b"q", b"j", b"s.1", b"1", b""]
+    return parse(head + [record.get(name) for name in CLAIM_FIELDS], Settings(), Random())
+
+
+@pytest.mark.unit
+class TestClaimed:
+    HUGE = b"9" * 400
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"max_attempts": b"5000000000"},
+            {"max_attempts": HUGE, "attempts": HUGE, "timeout_ms": HUGE, "result_ttl": HUGE},
+            {"max_attempts": b"-1", "attempts": b"-7", "timeout_ms": b"-5", "result_ttl": b"-" + HUGE},
+            {"timeout": HUGE},
+            {"timeout": b"-1", "result_ttl": b"-1"},
+            {"not_after": None, "retries_left": HUGE, "retry_intervals": b"[1e308]"},
+            {"not_after": None, "retries_left": b"-9", "retry_intervals": b"[Infinity, NaN]"},
+            {"not_after": None, "retries_left": b"1", "retry_intervals": b"[" + HUGE + b"]"},
+            {"not_after": None, "retries_left": b"1", "retry_intervals": b"[NaN]"},
+        ],
+    )
+    def test_no_number_of_a_record_stops_the_slot_that_claimed_it(self, fields: dict[str, bytes]) -> None:
+        job = claimed(**fields)
+        board, _ = Board.create()
+        hard_ns = int((job.timeout_s + 86400) * 1e9) + (1 << 62)
+        board.write(replace(RECORD, hard_ns=hard_ns, attempts_max=job.attempts_max, delay_us=job.delay_us))
+        assert 0 < job.timeout_s <= TIMEOUT_S_MAX
+        assert 0 <= job.delay_us < 10**15, "or the script refuses the report of a failure"
+        assert -1 <= job.result_ttl_s < 10**10
+
+    def test_what_is_in_bounds_stays_as_it_is(self) -> None:
+        job = claimed(max_attempts=b"7", attempts=b"2", timeout_ms=b"1500", result_ttl=b"60")
+        assert (job.attempts_max, job.attempts, job.timeout_s, job.result_ttl_s) == (7, 2, 1.5, 60)
+        assert claimed(timeout=b"9").timeout_s == 9
+        assert claimed(timeout=b"-1").timeout_s == TIMEOUT_S_MAX
+        assert claimed().timeout_s == Settings().timeout_s
 
 
 @pytest.mark.unit

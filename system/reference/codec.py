@@ -7,6 +7,7 @@ tracebacks are one token each. Without a codec they are plain pickles and texts,
 import base64
 import binascii
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Protocol
@@ -17,6 +18,9 @@ from .redaction import is_secret
 KEY_FILE_VARIABLE: Final = "STORMQ_KEY_FILE"
 KEYS_VARIABLE: Final = "STORMQ_KEYS"
 KEY_BYTES: Final = 32
+KEY_ID_MAX: Final = 32  # characters: fewer than a key has, so that none is taken for an id and shown
+ID_ALLOWED: Final = f"allowed: 1 to {KEY_ID_MAX} letters, digits and _ . -"
+_ID: Final = re.compile(rf"[A-Za-z0-9_.-]{{1,{KEY_ID_MAX}}}")
 HEAD: Final = "stormq-sealed:v1:"
 _NONCE_BYTES: Final = 12
 
@@ -45,11 +49,9 @@ class AeadCodec:
     def __init__(self, keys: Mapping[str, bytes]) -> None:
         problems = [] if keys else ["no key is given; allowed: one or more"]
         for key_id, key in keys.items():
-            if not key_id or not all(c.isalnum() or c in "_.-" for c in key_id) or not key_id.isascii():
-                problems.append(f"key id {key_id!r}; allowed: letters, digits and _ . -")
-            if is_secret(key_id):
-                problems.append(f"key id {key_id!r} reads like the name of a secret: redaction would spoil tokens")
-            if len(key) != KEY_BYTES:
+            if problem := _wrong_id(key_id):
+                problems.append(problem)
+            elif len(key) != KEY_BYTES:
                 problems.append(f"key {key_id!r} has {len(key)} bytes; allowed: {KEY_BYTES}")
         if problems:
             raise SettingsError(problems)
@@ -97,8 +99,19 @@ def unseal(codec: PayloadCodec | None, token: str, purpose: str) -> bytes:
 
 
 def new_key(key_id: str) -> str:
-    """A line for a key file."""
+    """A line for a key file. Raises ``SettingsError`` if none could have it."""
+    if problem := _wrong_id(key_id):
+        raise SettingsError([problem])
     return f"{key_id}:{base64.b64encode(os.urandom(KEY_BYTES)).decode()}"
+
+
+def _wrong_id(key_id: str) -> str:
+    """What is wrong with it, '' if nothing. One of another form may be a key in the wrong place: it is not shown."""
+    if not _ID.fullmatch(key_id):
+        return f"a key's id has {len(key_id)} characters; {ID_ALLOWED}"
+    if is_secret(key_id):
+        return f"key id {key_id!r} reads like the name of a secret: redaction would spoil tokens"
+    return ""
 
 
 def codec_from_environment(environ: Mapping[str, str] = os.environ) -> PayloadCodec | None:
@@ -127,12 +140,20 @@ def _from_text(text: str, where: str) -> PayloadCodec:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         key_id, _, body = line.strip().partition(":")
+        key_id, body = key_id.strip(), body.strip()
+        try:
+            key = base64.b64decode(body, validate=True)
+        except (binascii.Error, ValueError):
+            key = b""
+        if not key or not _ID.fullmatch(key_id):  # the line itself is not for anybody's eyes
+            told = f"{ID_ALLOWED} as its id, a colon, base64 of {KEY_BYTES} bytes"
+            problems.append(f"{where}: line {number}: {told}")
+            continue
         if key_id in keys:
             problems.append(f"{where}: line {number}: key {key_id!r} is there twice")
-        try:
-            keys[key_id] = base64.b64decode(body, validate=True)
-        except binascii.Error:  # the line itself is not for anybody's eyes
-            problems.append(f"{where}: line {number}: allowed: an id, a colon, base64 of {KEY_BYTES} bytes")
+        keys[key_id] = key
+    if problems and not keys:
+        raise SettingsError(problems)
     try:
         codec = AeadCodec(keys)
     except SettingsError as error:

@@ -138,6 +138,18 @@ class TestKeys:
         with pytest.raises(SettingsError, match="no key"):
             codec_from_environment({"STORMQ_KEYS": "# none"})
 
+    @pytest.mark.parametrize("line", ["{key}", "{key}:a", "a={key}", ":{key}", "{key}:{key}"])
+    def test_key_in_the_place_of_its_id_is_not_shown(self, line: str) -> None:
+        key = new_key("a").partition(":")[2]
+        with pytest.raises(SettingsError, match="line 2: allowed") as caught:
+            codec_from_environment({"STORMQ_KEYS": f"{new_key('b')},{line.format(key=key)}"})
+        assert key.rstrip("=") not in str(caught.value)
+
+    @pytest.mark.parametrize("key_id", ["", "a b", "a:b", "x" * 33, "db-password"])
+    def test_no_key_is_made_that_none_could_use(self, key_id: str) -> None:
+        with pytest.raises(SettingsError, match="id"):
+            new_key(key_id)
+
 
 class TestWithRedis:
     @pytest.fixture

@@ -77,4 +77,5 @@ def _leases_without_a_slot(world: World, keys: Keys) -> Iterator[str]:
             yield f"job {job} is leased to {exec_}, whose death was told"
         for slot in world.slots:
             if slot.name == name and (slot.seq != int(seq) or slot.does == "idle" or slot.job not in ("", job)):
-                yield f"job {job} is leased to {exec_}, but that slot does something else ({slot.does} {slot.job})"
+                does = f"{slot.does} {slot.job}".strip()
+                yield f"job {job} is leased to {exec_}, but that slot does something else ({does})"

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 from redis import Redis
 
 from system.reference.backoff import Backoff
 from tests.interleave.server import memory_redis
+from tests.planted.variant import planted
 from tests.system.reference.calls import LEASE_US
 from tests.system.reference.model.walk import (
     ATTEMPTS_MAX,
@@ -106,6 +107,12 @@ class Lifecycle(Operators):
             due_us = self.state.queue(run["queue"]).delayed[run["job"]]
             assert least_s * SECOND - 1 <= due_us - self.state.now_us <= most_s * SECOND
 
+    @rule(data=st.data())
+    @precondition(lambda self: self.runs)
+    def body_rejects_its_job(self, data: st.DataObject) -> None:
+        run = self._drawn(data)
+        self.send("fail", **run, kind="rejected", attempts_max=ATTEMPTS_MAX, delay_us=0, error_type="Reject")
+
     @rule(data=st.data(), step=st.sampled_from(["release", "abort"]), copies=st.integers(1, 2))
     @precondition(lambda self: self.runs)
     def give_back(self, data: st.DataObject, step: str, copies: int) -> None:
@@ -131,9 +138,8 @@ class Lifecycle(Operators):
         reason = "crashed" if counter == "crashes" else "stalled"
         slot = self.clients[name].incarnation
         self.send("slot_dead", slot=slot, counter=counter, bound=bound, reason=reason)
-        assert self.both.call(
-            "claim", slot=slot, seq=self.clients[name].seq + 1, lease_us=LEASE_US, version="", queues=QUEUES
-        ) == ["closed"]
+        said = {"slot": slot, "seq": self.clients[name].seq + 1, "lease_us": LEASE_US}
+        assert self.deliver("claim", said | {"version": "", "queues": QUEUES}) == ["closed"]
         self.open(name)
 
     @rule(name=st.sampled_from(NAMES))
@@ -193,7 +199,7 @@ register applied, register known
 """
 RARE = """
 enqueue expired, release replayed, cancel replayed,
-fail cancelled, release cancelled, slot_dead dead, slot_dead cancelled, cancel refused, pause replayed, pause refused,
+release cancelled, slot_dead dead, cancel refused, pause replayed, pause refused,
 resume refused, requeue replayed, requeue refused, discard replayed, register conflict, register superseded
 """
 
@@ -216,6 +222,37 @@ def _walk(walks: type[Lifecycle], number: int, steps: int, must: str, *, same_ag
 @pytest.mark.property
 def test_lifecycle(walks: type[Lifecycle]) -> None:
     _walk(walks, 200, 60, COMMON, same_again=True)
+
+
+@pytest.mark.property
+@pytest.mark.parametrize(
+    ("script", "sound", "broken"),
+    [
+        ("cancel", "if (job[2] or '0') ~= life then", "if false then"),
+        ("requeue", "job[1] ~= death and", "false and"),
+        ("pause", "current ~= epoch and", "false and"),
+        ("resume", "current ~= epoch and", "false and"),
+        ("sweep", "if now_us >= hold_until_us then", "if true then"),
+        ("claim", ">= tonumber(limit[2])", "> tonumber(limit[2])"),
+        ("claim", "tonumber(limit[4]) - 1", "tonumber(limit[4])"),
+    ],
+)
+def test_walks_notice_a_changed_script(
+    walks: type[Lifecycle], monkeypatch: pytest.MonkeyPatch, script: str, sound: str, broken: str
+) -> None:
+    monkeypatch.setattr(walks, "scripts", {script: planted(script, sound, broken)})
+    plan = settings(
+        max_examples=100,
+        stateful_step_count=60,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    with pytest.raises(BaseException, match=r"Redis (says|has)|more (leases|grants)") as caught:
+        run_state_machine_as_test(walks, settings=plan)
+    assert isinstance(caught.value, AssertionError | ExceptionGroup)
 
 
 @pytest.mark.property

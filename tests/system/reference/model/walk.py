@@ -49,13 +49,16 @@ class Walk(RuleBasedStateMachine):
     """What every kind of step has in common."""
 
     redis: Redis
+    scripts: ClassVar[dict[str, str]] = {}  # changed ones, by name
     heard: ClassVar[set[str]] = set()  # transition and the words of its reply, over all walks
 
     def __init__(self) -> None:
         super().__init__()
         self._stack = ExitStack()
-        folder = self._stack.enter_context(tempfile.TemporaryDirectory())
-        self.both = Lockstep(self.redis, Path(folder))
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        for name, text in self.scripts.items():
+            (folder / f"{name}.lua").write_text(text, "utf-8")
+        self.both = Lockstep(self.redis, folder)
         self.state = self.both.state
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.effects: Counter[str] = Counter()

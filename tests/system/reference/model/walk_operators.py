@@ -1,7 +1,7 @@
 """The steps of operators in a random walk."""
 
 from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from tests.system.reference.model.state import Job
 from tests.system.reference.model.walk import QUEUES, SECOND, WINDOW_US, Walk
@@ -17,6 +17,12 @@ LIMITS: list[dict[str, str | int]] = [
 
 class Operators(Walk):
     """They name what they saw, which may be old by now."""
+
+    @initialize(of_q=st.sampled_from(LIMITS), of_r=st.sampled_from(LIMITS))
+    def queues_are_configured(self, of_q: dict[str, str | int], of_r: dict[str, str | int]) -> None:
+        for queue, limits in (("q", of_q), ("r", of_r)):
+            said = {"queue": queue, "version": 1, "digest": "d", "place": "d.toml"}
+            self.send("register", **said, replaces=0, limits=limits)
 
     def _operators_turn(self) -> bool:
         """They act less often than slots: else all is paused, superseded or cancelled before it runs."""
@@ -53,18 +59,26 @@ class Operators(Walk):
     def _dead(self) -> list[tuple[str, str]]:
         return [(name, job) for name, queue in sorted(self.state.queues.items()) for job in queue.dead]
 
-    @rule(data=st.data(), times_max=st.sampled_from(["", "1"]), delay_us=st.sampled_from([0, SECOND]))
+    @rule(data=st.data(), times_max=st.sampled_from(["", "", "1"]), delay_us=st.sampled_from([0, 0, SECOND]))
     @precondition(lambda self: self._dead())
     def requeue(self, data: st.DataObject, times_max: str, delay_us: int) -> None:
         queue, job = data.draw(st.sampled_from(self._dead()))
-        said = {"queue": queue, "job": job, "death": self.state.jobs[job].settled}
+        record = self.state.jobs[job]
+        until_us = self.state.now_us + WINDOW_US
+        late = {"queue": queue, "job": job, "life": str(record.requeues), "not_after_us": until_us, "keep_s": 5}
+        self.send("cancel", **late)
+        said = {"queue": queue, "job": job, "death": record.settled}
+        self.send("requeue", **said | {"death": "another.1 fail"}, times_max=times_max, delay_us=delay_us)
         self.send("requeue", **said, times_max=times_max, delay_us=delay_us)
+        self.deliver("cancel", late)
 
-    @rule(data=st.data(), action=st.sampled_from(["discard", "archive", "expire"]))
+    @rule(data=st.data(), action=st.sampled_from(["discard", "archive", "expire"]), copies=st.integers(1, 2))
     @precondition(lambda self: self._dead())
-    def discard(self, data: st.DataObject, action: str) -> None:
+    def discard(self, data: st.DataObject, action: str, copies: int) -> None:
         queue, job = data.draw(st.sampled_from(self._dead()))
-        self.send("discard", queue=queue, job=job, death=self.state.jobs[job].settled, action=action)
+        said = {"queue": queue, "job": job, "death": self.state.jobs[job].settled, "action": action}
+        for _ in range(copies):
+            self.send("discard", **said)
 
     @precondition(_operators_turn)
     @rule(

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from .cli_config import add_activate, add_config_check, add_health, add_worker, default_url
+from .cli_config import add_activate, add_config_check, add_health, add_worker, default_url, later
 from .cli_operators import add_dead, add_operations
 from .endpoint import URL_VARIABLE
 from .errors import EnqueueError, Rejected, SettingsError, StormqError, UnreachableError
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     add_worker(lambda name, run, text: _verb(verbs, name, run, text))
 
-    enqueue = _verb(verbs, "enqueue", _command("enqueue"), "store one job")
+    enqueue = _verb(verbs, "enqueue", later("commands", "enqueue"), "store one job")
     enqueue.add_argument("queue", metavar="QUEUE")
     enqueue.add_argument("func", metavar="FUNCTION", help="dotted name that a worker can import")
     enqueue.add_argument("args", nargs="*", metavar="ARG", help="JSON each, else taken as text")
@@ -67,13 +67,13 @@ def _parser() -> argparse.ArgumentParser:
     enqueue.add_argument("--result-ttl-s", type=int, metavar="SECONDS", help="in place of the worker's setting")
     add_settings(enqueue, ("window_s", "enqueue_timeout_s"))
 
-    shown = _verb(verbs, "info", _command("show_info"), "count jobs by state")
+    shown = _verb(verbs, "info", later("commands", "show_info"), "count jobs by state")
     shown.add_argument("queues", nargs="*", metavar="QUEUE", help="default: every queue")
 
     dead = verbs.add_parser("dead", help="dead letters", description="Look at dead letters, requeue or remove them.")
     letters = dead.add_subparsers(dest="dead_verb", required=True, metavar="COMMAND")
-    add_dead(lambda name, handler, text: _verb(letters, name, _operate(handler), text))
-    add_operations(lambda name, handler, text: _verb(verbs, name, _operate(handler), text))
+    add_dead(lambda name, handler, text: _verb(letters, name, later("commands_operators", handler), text))
+    add_operations(lambda name, handler, text: _verb(verbs, name, later("commands_operators", handler), text))
 
     add_health(lambda name, run, text: _verb(verbs, name, run, text))
     add_activate(lambda name, run, text: _verb(verbs, name, run, text))
@@ -96,24 +96,6 @@ def _verb(
     if name != "worker":
         parser.add_argument("--json", action="store_true", help="print JSON")
     return parser
-
-
-def _operate(name: str) -> Callable[[argparse.Namespace], int]:
-    def run(arguments: argparse.Namespace) -> int:
-        from . import commands_operators
-
-        return int(getattr(commands_operators, name)(arguments))
-
-    return run
-
-
-def _command(name: str) -> Callable[[argparse.Namespace], int]:
-    def run(arguments: argparse.Namespace) -> int:
-        from . import commands
-
-        return int(getattr(commands, name)(arguments))
-
-    return run
 
 
 if __name__ == "__main__":

@@ -1,26 +1,16 @@
-"""Options of `stormq worker`, `health`, `activate` and `config check`, and what starts a worker."""
-# it prints: that is what it is for
+"""Options of `stormq worker`, `health`, `activate` and `config check`, and where they say that Redis is."""
 
 import argparse
-import logging
+import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from . import worker_log
-from .codec import KEY_FILE_VARIABLE, KEYS_VARIABLE, codec_from_environment
 from .config import Config
-from .config_file import load_config
-from .endpoint import URL_VARIABLE, parse
-from .errors import SettingsError
-from .keys import QUEUE_PATTERN
-from .options import add_settings, given_options, read_settings
-from .plan import Plan
-from .registration import Registration
-from .replicas import check_replicas
-from .scripts import load
-from .worker_plan import plan_of, url_of
+from .endpoint import URL_VARIABLE
+from .options import add_settings
+from .worker_plan import url_of
 
 Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 HEALTH_EPILOG: Final = """\
@@ -30,7 +20,8 @@ liveness probe should take that for alive: a restart mends nothing)"""
 
 def add_worker(verb: Verb) -> None:
     """`stormq worker`."""
-    parser = verb("worker", run_worker, "run jobs of queues until stopped (SIGTERM drains, a second one does not wait)")
+    run = later("commands_worker", "run_worker")
+    parser = verb("worker", run, "run jobs of queues until stopped (SIGTERM drains, a second one does not wait)")
     parser.add_argument(
         "queues", nargs="*", metavar="QUEUE", help="claimed in the order given (with --config: default all of the file)"
     )
@@ -43,7 +34,7 @@ def add_worker(verb: Verb) -> None:
 
 def add_health(verb: Verb) -> None:
     """`stormq health`."""
-    parser = verb("health", _later("show_health"), "say how queues and workers are")
+    parser = verb("health", later("commands_config", "show_health"), "say how queues and workers are")
     parser.epilog, parser.formatter_class = HEALTH_EPILOG, argparse.RawDescriptionHelpFormatter
     parser.add_argument("queues", nargs="*", metavar="QUEUE", help="default: those of --config, else every queue")
     parser.add_argument("--config", type=Path, metavar="FILE", help="the TOML file of all queues")
@@ -64,9 +55,8 @@ def add_health(verb: Verb) -> None:
 
 def add_activate(verb: Verb) -> None:
     """`stormq activate`."""
-    parser = verb(
-        "activate", _later("activate"), "make a configuration the current one, also an older one; other workers drain"
-    )
+    run = later("commands_config", "activate")
+    parser = verb("activate", run, "make a configuration the current one, also an older one; other workers drain")
     parser.add_argument("config", type=Path, metavar="FILE", help="the TOML file of all queues")
     parser.add_argument("--reason", required=True, help="for the audit stream")
     parser.add_argument("--actor", default="", help="for the audit stream (default: user@host)")
@@ -74,34 +64,10 @@ def add_activate(verb: Verb) -> None:
 
 def add_config_check(verb: Verb) -> None:
     """`stormq config check`."""
-    parser = verb("check", _later("check_config"), "say what is wrong with a configuration, or what it comes to")
+    run = later("commands_config", "check_config")
+    parser = verb("check", run, "say what is wrong with a configuration, or what it comes to")
     parser.epilog = "An environment variable takes the place of a value: STORMQ_QUEUES__EMAIL__TIMEOUT_S=30."
     parser.add_argument("config", type=Path, metavar="FILE", help="the TOML file of all queues")
-
-
-def run_worker(arguments: argparse.Namespace) -> int:
-    """Be a worker until stopped. Raises ``SettingsError``."""
-    from .supervisor import Supervisor, worker_name
-
-    scripts = load(arguments.lua)  # what is wrong with folder or URL is said now, and once
-    overlay = str(arguments.lua.resolve()) if arguments.lua else ""
-    worker = arguments.name or worker_name()
-    codec = codec_from_environment()
-    worker_log.set_up()
-    if codec is None:
-        said = "payloads are not encrypted: neither $%s nor $%s is set"
-        logging.getLogger("stormq.worker").info(said, KEY_FILE_VARIABLE, KEYS_VARIABLE)
-    if arguments.config is None:
-        plan, registration = _plain_plan(arguments, worker, overlay), None
-    else:
-        with_redis = not _names_redis(arguments)
-        config = load_config(arguments.config, os.environ, given_options(arguments), with_redis=with_redis)
-        url, named = url_for(arguments, config), bool(arguments.name)
-        plan = plan_of(config, arguments.queues, url=url, worker=worker, named=named, overlay=overlay)
-        _check_names(plan.queues)
-        registration = Registration(config, [name for name in plan.queues if name in config.queues], worker, scripts)
-    check_replicas(parse(plan.url), plan.settings)
-    return Supervisor(plan, registration).run()
 
 
 def default_url() -> str:
@@ -111,33 +77,18 @@ def default_url() -> str:
 
 def url_for(arguments: argparse.Namespace, config: Config | None) -> str:
     """The option's, else the file's and the environment's. Raises ``SettingsError``."""
-    return arguments.redis_url if _names_redis(arguments) or config is None else url_of(config)
+    return arguments.redis_url if names_redis(arguments) or config is None else url_of(config)
 
 
-def _names_redis(arguments: argparse.Namespace) -> bool:
+def names_redis(arguments: argparse.Namespace) -> bool:
+    """Whether the option says where Redis is."""
     return bool(arguments.redis_url != default_url())
 
 
-def _plain_plan(arguments: argparse.Namespace, worker: str, overlay: str) -> Plan:
-    """Without a file: every slot serves every queue, and nothing is registered."""
-    settings = read_settings(arguments)
-    queues = tuple(dict.fromkeys(arguments.queues))
-    if not queues:
-        raise SettingsError(["which queues? allowed: QUEUE..., or --config FILE, which names them"])
-    _check_names(queues)
-    return Plan(arguments.redis_url, worker, queues, overlay, settings)
+def later(module: str, name: str) -> Callable[[argparse.Namespace], int]:
+    """A function of a module that is imported when it runs: most need redis-py, which a worker must not pay for."""
 
-
-def _check_names(queues: tuple[str, ...]) -> None:
-    bad = [queue for queue in queues if not QUEUE_PATTERN.fullmatch(queue)]
-    if bad:
-        raise SettingsError([f"queue {queue!r}: allowed are up to 200 of letters, digits and _ . : -" for queue in bad])
-
-
-def _later(name: str) -> Callable[[argparse.Namespace], int]:
     def run(arguments: argparse.Namespace) -> int:
-        from . import commands_config  # with redis-py, which a worker must not pay for
-
-        return int(getattr(commands_config, name)(arguments))
+        return int(getattr(importlib.import_module(f".{module}", __package__), name)(arguments))
 
     return run

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-Run = Callable[[argparse.Namespace], int]
 Verb = Callable[[str, str, str], argparse.ArgumentParser]
 DIED_OF: Final = ("exhausted", "timeout", "stalled", "crashed", "unserialisable", "unsupported", "rejected")
 UNIT_S: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}

@@ -29,7 +29,7 @@ from .config_schema import (
     WORKER_KINDS,
 )
 from .errors import SettingsError
-from .keys import QUEUE_PATTERN
+from .keys import QUEUE_ALLOWED, QUEUE_PATTERN
 from .layers import Kind, Layer, Placed, Places, flat, make_settings, meant, merged, read
 from .settings import Settings
 
@@ -52,7 +52,7 @@ class _Reader:
         self.path, self.problems = path, list[str]()
         self.data, self.places = self._parsed()
         self.variables = self._variables(environ)
-        self.options = option_layer(options)
+        self.options = _option_layer(options)
 
     def _parsed(self) -> tuple[dict[str, Any], Places]:
         places = Places(self.path, "")
@@ -158,7 +158,7 @@ class _Reader:
         """A worker's own settings, and how many slots serve all of its queues."""
         whole = merged([self.layer("defaults"), layer, self.own_options(POLICY_KINDS)])
         whole = {name: placed for name, placed in whole.items() if name in layer or name in POLICY_KINDS}
-        values = read(whole, WORKER_KINDS | POLICY_KINDS | OTHER_KINDS, self.problems)
+        values = read(whole, SETTINGS_KINDS, self.problems)
         reserved = all(queue.slots for queue in queues.values())
         shared = int(values.pop("slots", 0 if reserved else 1))
         least = 0 if reserved else 1
@@ -189,7 +189,7 @@ class _Reader:
     def queue(self, name: str, worker: Layer, rates: Mapping[str, Rate], *, executions: bool) -> QueueConfig:
         home = self.places.of_table("queues", name)
         if not QUEUE_PATTERN.fullmatch(name):
-            self.problems.append(f"{home}: queue {name!r}: allowed are up to 200 of letters, digits and _ . : -")
+            self.problems.append(f"{home}: queue {name!r}: {QUEUE_ALLOWED}")
         layer = merged([self.layer("defaults"), self.layer("queues", name), self.own_options(POLICY_KINDS)])
         values = read(layer, POLICY_KINDS | LIMIT_KINDS, self.problems)
         limits = {key: values.pop(key) for key in LIMIT_KINDS if key in values}
@@ -221,7 +221,7 @@ class _Reader:
         )
 
 
-def option_layer(options: Mapping[str, str]) -> Layer:
+def _option_layer(options: Mapping[str, str]) -> Layer:
     """Settings by name, as on the command line, with the option as their place."""
     return {
         name: Placed(text, "--" + name.replace(".", "-").replace("_", "-"), loose=True)
@@ -232,7 +232,7 @@ def option_layer(options: Mapping[str, str]) -> Layer:
 def settings_of_options(options: Mapping[str, str]) -> Settings:
     """Settings without a file. Raises ``SettingsError`` with everything that is wrong."""
     problems: list[str] = []
-    layer = option_layer(options)
+    layer = _option_layer(options)
     settings = make_settings(layer, read(layer, SETTINGS_KINDS, problems), lambda _: "", problems)
     if problems:
         raise SettingsError(problems)

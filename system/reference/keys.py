@@ -11,6 +11,7 @@ if not re.fullmatch(r"[A-Za-z0-9_.:{}-]+", PREFIX):
 
 ID_PATTERN: Final = re.compile(r"[A-Za-z0-9_.-]{1,200}")  # no colon: RQ's started registry splits its entries there
 QUEUE_PATTERN: Final = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
+QUEUE_ALLOWED: Final = "allowed are up to 200 of letters, digits and _ . : -"
 
 
 def job_key(job_id: str) -> str:
@@ -29,7 +30,7 @@ def rq_key(kind: str, queue: str) -> str:
 
 
 def sp_key(kind: str, name: str) -> str:
-    """One of ours: ``lease``, ``dead``, ``wake``, ``sweep`` by queue, ``slot`` by incarnation."""
+    """One of ours: ``lease``, ``dead``, ``wake``, ``sweep``, ``ctl``, ``breaker`` by queue, ``slot``, ``rate``."""
     return f"{PREFIX}:sp:{kind}:{name}"
 
 

@@ -371,6 +371,6 @@ def test_config_check_says_what_it_comes_to_or_what_is_wrong(tmp_path: Path) -> 
 
 
 def test_a_worker_does_not_pay_for_the_producers_client() -> None:
-    code = "import sys, system.reference.cli, system.reference.supervisor; print('redis' in sys.modules)"
+    code = "import sys, system.reference.cli, system.reference.commands_worker; print('redis' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
     assert done.stdout == "False\n"

@@ -1,13 +1,12 @@
 """Reads the audit stream: who did what to which job or queue, from where, why, and what came of it."""
 # ruff: noqa: ANN401  # redis-py types each reply as both of its clients would give it, which is of no use
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from .keys import PREFIX
+from .stream import context_of, written_at
 
 STREAM: Final = f"{PREFIX}:sp:audit"
 BATCH: Final = 1000
@@ -61,16 +60,6 @@ def read_audit(redis: Any, asked: Asked = Asked()) -> Iterator[AuditEntry]:  # f
 
 
 def _entry(entry_id: str, fields: dict[str, str]) -> AuditEntry:
-    at = datetime.fromtimestamp(int(entry_id.partition("-")[0]) / 1000, UTC)
     names = ("actor", "origin", "action", "queue", "job", "reason", "before", "outcome")
     told = {name: fields.get(name, "") for name in names}
-    context = _context(fields.get("context", ""))
-    return AuditEntry(entry_id, at.isoformat(timespec="milliseconds"), **told, context=context)
-
-
-def _context(text: str) -> dict[str, Any]:
-    try:
-        context = json.loads(text or "{}")
-    except ValueError:
-        context = None
-    return context if isinstance(context, dict) else {"unreadable": text}
+    return AuditEntry(entry_id, written_at(entry_id), **told, context=context_of(fields.get("context", "")))

@@ -6,12 +6,12 @@ import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from .codec import is_sealed
 from .keys import results_key
 from .payload import decode_trace
+from .stream import context_of, written_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,9 @@ def _run(entry: str, fields: dict[bytes, bytes], read: Callable[[str], str]) -> 
     def text(name: bytes) -> str:
         return fields.get(name, b"").decode("utf-8", "replace")
 
-    at = datetime.fromtimestamp(int(entry.partition("-")[0]) / 1000, UTC)
     finished = text(b"type") == "1"
     return Run(
-        at=at.isoformat(timespec="milliseconds"),
+        at=written_at(entry),
         kind="finished" if finished else text(b"kind") or "error",
         error_type=text(b"error_type"),
         worker=text(b"worker_name"),
@@ -55,12 +54,7 @@ def _trace(field: bytes, read: Callable[[str], str]) -> str:
 
 
 def _context(text: str, read: Callable[[str], str]) -> dict[str, Any]:
-    try:
-        context = json.loads(text or "{}")
-    except ValueError:
-        return {"unreadable": text}
-    if not isinstance(context, dict):
-        return {"unreadable": text}
+    context = context_of(text)
     for name, value in context.items():
         if is_sealed(value):
             context[name] = read(value)

@@ -83,9 +83,8 @@ class Chores:
             counts = f"{requeued} jobs requeued, {dead} dead letters, {cancelled} cancelled"
             log.warning("%s: leases ended: %s", queue, counts)
         if int(hold_us) > 0:
-            log.debug(
-                "%s: no lease ends for %.1f s: nobody had swept, so holders renew first", queue, int(hold_us) / 1e6
-            )
+            said = "%s: no lease ends for %.1f s: nobody had swept, so holders renew first"
+            log.debug(said, queue, int(hold_us) / 1e6)
         more = requeued + dead + cancelled == JOBS_MAX
         pause_s = 0.0 if more else self._pause_s(self._plan.settings.sweep_interval_s)
         self._sweep_at_s[queue] = time.monotonic() + pause_s
@@ -94,9 +93,8 @@ class Chores:
         _, removed, more = reply
         if removed:
             log.debug("%s: %d entries of old jobs removed", queue, removed)
-        self._clean_at_s[queue] = time.monotonic() + (
-            0.0 if more else self._pause_s(self._plan.settings.clean_interval_s)
-        )
+        pause_s = 0.0 if more else self._pause_s(self._plan.settings.clean_interval_s)
+        self._clean_at_s[queue] = time.monotonic() + pause_s
 
     def _mirrored(self, _reply: Reply) -> None:
         self._mirror_at_s = time.monotonic() + MIRROR_S

@@ -53,7 +53,7 @@ def add_call(told: Told, call: "partial[Any]", codec: PayloadCodec | None = None
 
     Positional arguments get their parameters' names, since a secret is known by its name.
     """
-    told["name"] = name_of(call)
+    told["name"] = _name_of(call)
     names = _parameters(call.func)
     try:
         sketch = _Sketch()
@@ -67,7 +67,7 @@ def add_call(told: Told, call: "partial[Any]", codec: PayloadCodec | None = None
         told["arguments"] = seal_text(json.dumps(redact(told["arguments"])), codec, told["job"])
 
 
-def name_of(call: "partial[Any]") -> str:
+def _name_of(call: "partial[Any]") -> str:
     """The dotted name of what is called."""
     func = call.func
     name = getattr(func, "__qualname__", type(func).__qualname__)

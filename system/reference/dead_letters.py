@@ -1,5 +1,4 @@
 """Dead letters: which there are, why, after what; another life for them, or an end."""
-# redis-py types each reply as both of its clients would give it, which is of no use
 
 import time
 from collections import Counter

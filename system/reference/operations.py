@@ -58,7 +58,7 @@ class Transitions:
     """Calls scripts; a call whose answer was lost is sent again as it was, which has no second effect."""
 
     def __init__(self, redis: Redis, scripts: Scripts | None = None) -> None:
-        self.redis: Any = redis
+        self._redis: Any = redis
         self._scripts = scripts or load()
 
     def call(self, name: str, *arguments: Argument) -> list[str]:
@@ -75,10 +75,10 @@ class Transitions:
 
     def _ask(self, name: str, command: tuple[Argument, ...]) -> Any:
         try:
-            return self.redis.execute_command(*command)
+            return self._redis.execute_command(*command)
         except NoScriptError:
-            self.redis.script_load(self._scripts.texts[name])
-            return self.redis.execute_command(*command)
+            self._redis.script_load(self._scripts.texts[name])
+            return self._redis.execute_command(*command)
         except ResponseError as error:
             raise UnreachableError(f"{name}: {error}") from error
 
@@ -91,7 +91,7 @@ class Transitions:
 
     def now_us(self) -> int:
         """The server's time."""
-        seconds, micros = self.redis.time()
+        seconds, micros = self._redis.time()
         return int(seconds) * 1_000_000 + int(micros)
 
 

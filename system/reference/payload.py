@@ -38,14 +38,14 @@ def encode_call(
 
     Raises ``ValueError`` where a worker could not find the function, or pickle's own errors.
     """
-    name = name_of(func)
+    name = _name_of(func)
     if codec is not None:
         sealed = zlib.compress(pickle.dumps((args, kwargs), pickle.HIGHEST_PROTOCOL))
         args, kwargs = (codec.seal(sealed, f"call:{job_id}:{name}"),), {}
     return zlib.compress(pickle.dumps((name, None, args, kwargs), pickle.HIGHEST_PROTOCOL))
 
 
-def name_of(func: Callable[..., Any] | str) -> str:
+def _name_of(func: Callable[..., Any] | str) -> str:
     """The dotted name under which a worker imports ``func``. Raises ``ValueError`` or ``TypeError``."""
     if isinstance(func, str):
         name = func
@@ -122,10 +122,8 @@ def decode_result(field: bytes | str, codec: PayloadCodec | None = None, job_id:
 def encode_trace(error: BaseException | str, codec: PayloadCodec | None = None, job_id: str = "") -> str:
     """The ``exc_string`` field of a results entry: the traceback's end, where the cause stands, without secrets."""
     text = error if isinstance(error, str) else "".join(traceback.format_exception(error))
-    text = redact_text(text[-4 * TRACE_MAX :])[
-        -TRACE_MAX:
-    ]  # where it was cut, a secret's name may be missing: cut again
-    text = seal_text(text, codec, job_id)
+    # Where it is cut first, a secret's name may be missing: what is kept lies well behind that place.
+    text = seal_text(redact_text(text[-4 * TRACE_MAX :])[-TRACE_MAX:], codec, job_id)
     return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"))).decode()
 
 

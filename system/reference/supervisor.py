@@ -59,7 +59,7 @@ class Supervisor:
         self.scratch = Scratch(self.token)
         self.ends = Ends(plan, self.scripts, self.upkeep.report)
         grace_s = min(plan.settings_of(queue).grace_s for queue in plan.queues)
-        self.tick_s = min(TICK_MAX_S, grace_s / 4, (self.settings.lease_s - self.settings.fence_after_s))
+        self.tick_s = min(TICK_MAX_S, grace_s / 4, self.settings.lease_s - self.settings.fence_after_s)
 
     def run(self) -> int:
         """Until asked to stop; returns the exit code, 1 if it can't go on. Raises what the registration raised."""

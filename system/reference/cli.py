@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from .cli_config import add_activate, add_config_check, add_health, add_worker, default_url, later
+from .cli_config import add_activate, add_config_check, add_health, add_worker, later
 from .cli_operators import add_dead, add_operations
 from .endpoint import URL_VARIABLE
 from .errors import EnqueueError, Rejected, SettingsError, StormqError, UnreachableError
@@ -91,8 +91,8 @@ def _verb(
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.set_defaults(run=run)
-    url_help = f"default: ${URL_VARIABLE}, else this host's"
-    parser.add_argument("--redis-url", default=default_url(), metavar="URL", help=url_help)
+    url_help = f"default: that of --config where there is one, else ${URL_VARIABLE}, else this host's"
+    parser.add_argument("--redis-url", metavar="URL", help=url_help)
     if name != "worker":
         parser.add_argument("--json", action="store_true", help="print JSON")
     return parser

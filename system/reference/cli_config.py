@@ -13,6 +13,7 @@ from .options import add_settings
 from .worker_plan import url_of
 
 Verb = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
+HOME_URL: Final = "redis://127.0.0.1:6379/0"
 HEALTH_EPILOG: Final = """\
 exit codes: 0 healthy; 1 unhealthy or not ready; 2 wrong usage or settings; 3 degraded; 4 Redis can't be reached (a
 liveness probe should take that for alive: a restart mends nothing)"""
@@ -70,19 +71,16 @@ def add_config_check(verb: Verb) -> None:
     parser.add_argument("config", type=Path, metavar="FILE", help="the TOML file of all queues")
 
 
-def default_url() -> str:
-    """Where Redis is if nobody says."""
-    return os.environ.get(URL_VARIABLE, "redis://127.0.0.1:6379/0")
-
-
-def url_for(arguments: argparse.Namespace, config: Config | None) -> str:
+def url_for(arguments: argparse.Namespace, config: Config | None = None) -> str:
     """The option's, else the file's and the environment's. Raises ``SettingsError``."""
-    return arguments.redis_url if names_redis(arguments) or config is None else url_of(config)
+    if names_redis(arguments):
+        return str(arguments.redis_url)
+    return os.environ.get(URL_VARIABLE) or HOME_URL if config is None else url_of(config)
 
 
 def names_redis(arguments: argparse.Namespace) -> bool:
     """Whether the option says where Redis is."""
-    return bool(arguments.redis_url != default_url())
+    return arguments.redis_url is not None
 
 
 def later(module: str, name: str) -> Callable[[argparse.Namespace], int]:

@@ -3,18 +3,22 @@
 
 import argparse
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
 
 from redis.exceptions import RedisError
 
+from .cli_config import names_redis, url_for
 from .codec import codec_from_environment
+from .config_file import load_config, settings_of_options
 from .connection import connect
 from .errors import UnreachableError
 from .inspection import info, queue_names
-from .options import read_settings
+from .options import given_options
 from .producer import Queue
+from .settings import Settings
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -35,9 +39,9 @@ def needs_redis(run: Run) -> Run:
 @needs_redis
 def enqueue(arguments: argparse.Namespace) -> int:
     """Store one job."""
-    redis = connect(arguments.redis_url, connections_max=1)
-    codec = codec_from_environment()
-    queue = Queue(arguments.queue, redis, read_settings(arguments), codec=codec, outage="block")
+    url, settings = where_and_how(arguments)
+    redis = connect(url, connections_max=1)
+    queue = Queue(arguments.queue, redis, settings, codec=codec_from_environment(), outage="block")
     done = queue.enqueue(
         arguments.func,
         *map(_argument, arguments.args),
@@ -51,10 +55,19 @@ def enqueue(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def where_and_how(arguments: argparse.Namespace) -> tuple[str, Settings]:
+    """The URL of Redis and the queue's settings: options win over the file, where there is one."""
+    options = given_options(arguments)
+    if arguments.config is None:
+        return url_for(arguments), settings_of_options(options)
+    config = load_config(arguments.config, os.environ, options, with_redis=not names_redis(arguments))
+    return url_for(arguments, config), config.settings_of(arguments.queue)
+
+
 @needs_redis
 def show_info(arguments: argparse.Namespace) -> int:
     """Count jobs by state."""
-    redis = connect(arguments.redis_url, connections_max=1)
+    redis = connect(url_for(arguments), connections_max=1)
     rows = info(redis, arguments.queues or queue_names(redis))
     if arguments.json:
         print(json.dumps([asdict(row) for row in rows]))

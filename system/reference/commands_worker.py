@@ -3,15 +3,16 @@
 import argparse
 import logging
 import os
+from collections.abc import Sequence
 
 from . import worker_log
 from .cli_config import names_redis, url_for
 from .codec import KEY_FILE_VARIABLE, KEYS_VARIABLE, codec_from_environment
-from .config_file import load_config
+from .config_file import load_config, settings_of_options
 from .endpoint import parse
 from .errors import SettingsError
 from .keys import QUEUE_ALLOWED, QUEUE_PATTERN
-from .options import given_options, read_settings
+from .options import given_options
 from .plan import Plan
 from .registration import Registration
 from .replicas import check_replicas
@@ -25,6 +26,8 @@ def run_worker(arguments: argparse.Namespace) -> int:
     scripts = load(arguments.lua)  # what is wrong with folder or URL is said now, and once
     overlay = str(arguments.lua.resolve()) if arguments.lua else ""
     worker = arguments.name or worker_name()
+    if problem := _wrong_name(worker):
+        raise SettingsError([problem, *_wrong_queues(arguments.queues)])
     codec = codec_from_environment()
     worker_log.set_up()
     if codec is None:
@@ -45,15 +48,24 @@ def run_worker(arguments: argparse.Namespace) -> int:
 
 def _plain_plan(arguments: argparse.Namespace, worker: str, overlay: str) -> Plan:
     """Without a file: every slot serves every queue, and nothing is registered."""
-    settings = read_settings(arguments)
+    settings = settings_of_options(given_options(arguments))
     queues = tuple(dict.fromkeys(arguments.queues))
     if not queues:
         raise SettingsError(["which queues? allowed: QUEUE..., or --config FILE, which names them"])
     _check_names(queues)
-    return Plan(arguments.redis_url, worker, queues, overlay, settings)
+    return Plan(url_for(arguments), worker, queues, overlay, settings)
 
 
-def _check_names(queues: tuple[str, ...]) -> None:
-    bad = [queue for queue in queues if not QUEUE_PATTERN.fullmatch(queue)]
-    if bad:
-        raise SettingsError([f"queue {queue!r}: {QUEUE_ALLOWED}" for queue in bad])
+def _check_names(queues: Sequence[str]) -> None:
+    if problems := _wrong_queues(queues):
+        raise SettingsError(problems)
+
+
+def _wrong_queues(queues: Sequence[str]) -> list[str]:
+    return [f"queue {queue!r}: {QUEUE_ALLOWED}" for queue in queues if not QUEUE_PATTERN.fullmatch(queue)]
+
+
+def _wrong_name(worker: str) -> str:
+    """Redis would refuse it as the name of a connection, each time that one is made."""
+    lawful = all("!" <= character <= "~" for character in worker)
+    return "" if lawful else f"--name is {worker!r}; allowed: ASCII without spaces"

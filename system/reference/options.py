@@ -1,12 +1,10 @@
 """Settings as options of the command line, where they win over the file's. All problems are told at once."""
 
 import argparse
-import os
 import re
 from pathlib import Path
 from typing import Final
 
-from .config_file import load_config, settings_of_options
 from .settings import Settings
 
 HELP: Final = {
@@ -67,14 +65,6 @@ def given_options(arguments: argparse.Namespace) -> dict[str, str]:
         for name, text in vars(arguments).items()
         if name.startswith("set_") and text is not None
     }
-
-
-def read_settings(arguments: argparse.Namespace) -> Settings:
-    """Settings of the queue that ``arguments`` name, from the file if there is one. Raises ``SettingsError``."""
-    options = given_options(arguments)
-    if arguments.config is None:
-        return settings_of_options(options)
-    return load_config(arguments.config, os.environ, options).settings_of(arguments.queue)
 
 
 def _option(name: str) -> str:

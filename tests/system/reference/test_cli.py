@@ -73,6 +73,7 @@ def test_what_is_no_dead_letter(stormq: Stormq, queue: Queue) -> None:
         (("worker", "q", "--config", "/nowhere.toml"), ("/nowhere.toml",)),
         (("worker", "q", "--lua", "/nowhere"), ("/nowhere does not exist",)),
         (("worker", "a queue"), ("queue 'a queue'",)),
+        (("worker", "a queue", "--name", "my worker"), ("--name is 'my worker'", "queue 'a queue'")),
         (("worker", "q", "--redis-url", "http://x"), ("'http'",)),
         (("worker",), ("QUEUE",)),
         ((), ("COMMAND",)),

@@ -1,6 +1,5 @@
 """The one file of all queues: the shipped example, what is refused and how, what overrides what."""
 
-import argparse
 import json
 import os
 import subprocess
@@ -15,9 +14,11 @@ import pytest
 
 from system.reference import Settings, SettingsError
 from system.reference.backoff import Backoff
+from system.reference.cli import _parser
+from system.reference.cli_config import HOME_URL, url_for
+from system.reference.commands import where_and_how
 from system.reference.config import Breaker, Config, QueueConfig, Rate, health_queues
 from system.reference.config_file import load_config
-from system.reference.options import add_settings, read_settings
 from system.reference.worker_plan import plan_of, url_of
 
 HOME = Path(__file__).parents[3] / "system" / "reference"
@@ -343,13 +344,32 @@ def test_config_check_shows_no_password(tmp_path: Path) -> None:
 def test_an_enqueue_takes_the_settings_of_its_queue(tmp_path: Path) -> None:
     path = tmp_path / "queues.toml"
     path.write_text(SMALL.replace("[worker]\n", "[worker]\nwindow_s = 33\n"))
-    parser = argparse.ArgumentParser()
-    parser.add_argument("queue")
-    add_settings(parser, ("window_s", "enqueue_timeout_s"))
-    settings = read_settings(parser.parse_args(["some-mail", "--config", str(path), "--enqueue-timeout-s", "2"]))
+    given = ("math.sqrt", "4", "--config", str(path))
+    arguments = _parser().parse_args(["enqueue", "some-mail", *given, "--enqueue-timeout-s", "2"])
+    _, settings = where_and_how(arguments)
     assert (settings.window_s, settings.enqueue_timeout_s, settings.timeout_s) == (33, 2, 7)
     with pytest.raises(SettingsError, match="did you mean some-mail"):
-        read_settings(parser.parse_args(["some-mial", "--config", str(path)]))
+        where_and_how(_parser().parse_args(["enqueue", "some-mial", *given]))
+
+
+@pytest.mark.parametrize(
+    ("option", "goes_to"),
+    [
+        ((), "redis://db.internal:6390"),
+        (("--redis-url", HOME_URL), HOME_URL),
+        (("--redis-url", "redis://else:1"), "redis://else:1"),
+    ],
+)
+def test_a_command_goes_where_its_file_says_unless_the_option_says_otherwise(
+    option: tuple[str, ...], goes_to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("STORMQ_REDIS_URL", raising=False)
+    path = tmp_path / "queues.toml"
+    path.write_text(f'{SMALL}\n[redis]\nhost = "db.internal"\nport = 6390\n')
+    named = ("--config", str(path), *option)
+    arguments = _parser().parse_args(["enqueue", "some-mail", "math.sqrt", "4", *named])
+    assert where_and_how(arguments)[0] == goes_to
+    assert url_for(_parser().parse_args(["dead", "expire", *named]), load_config(path, {})) == goes_to
 
 
 def stormq(*arguments: str) -> subprocess.CompletedProcess[str]:

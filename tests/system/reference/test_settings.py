@@ -5,7 +5,8 @@ import argparse
 import pytest
 
 from system.reference import Backoff, Settings, SettingsError
-from system.reference.options import add_settings, read_settings
+from system.reference.config_file import settings_of_options
+from system.reference.options import add_settings, given_options
 from system.reference.plan import Plan
 from system.reference.wire import Briefing, from_line, to_line
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.unit
 def parsed(*arguments: str) -> Settings:
     parser = argparse.ArgumentParser()
     add_settings(parser)
-    return read_settings(parser.parse_args(arguments))
+    return settings_of_options(given_options(parser.parse_args(arguments)))
 
 
 def test_defaults_are_lawful() -> None:

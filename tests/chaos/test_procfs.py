@@ -17,6 +17,11 @@ subprocess.Popen(["/bin/sleep", "600"], env={})
 print("ready", flush=True)
 sys.stdin.read()
 """
+WAITING = """
+import sys
+print("ready", flush=True)
+sys.stdin.read()
+"""
 CLOBBER = """
 import ctypes, sys
 # what programs do that set their title: write over the memory in which the environment was handed to them
@@ -77,8 +82,11 @@ def test_a_process_that_overwrote_its_environment_is_known_by_its_session(
     assert [each.pid for each in belonging([MARK], {child.pid})] == [child.pid]
 
 
-def test_a_foreign_process_is_not_taken_for_ours_by_its_session_number_alone() -> None:
-    assert belonging([MARK], {os.getsid(0), os.getpid()}) == []
+def test_a_foreign_process_is_not_taken_for_ours_by_its_session_number_alone(
+    children: list[subprocess.Popen[bytes]],
+) -> None:
+    child = start(WAITING, children)  # alone in its session: in ours there are servers of other tests
+    assert belonging(["STORMPROOF_OTHER=1"], {child.pid}) == []
 
 
 def test_a_process_that_may_not_be_read_is_nobody_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:

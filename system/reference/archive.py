@@ -80,7 +80,8 @@ def _line(letters: DeadLetters, letter: DeadLetter) -> bytes:
     told = {**asdict(letter), "error_message": record.get(b"error_message", b"").decode("utf-8", "replace")}
     told["history"] = [asdict(run) for run in runs]
     told["record"] = {name.decode(): _value(value) for name, value in record.items()}
-    return json.dumps(told, ensure_ascii=False, default=str).encode() + b"\n"
+    text = json.dumps(told, ensure_ascii=False, default=str)
+    return text.encode("utf-8", "backslashreplace") + b"\n"  # half a pair, as in a file's name: JSON's escape for it
 
 
 def _value(value: bytes) -> str | dict[str, str]:

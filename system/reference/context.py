@@ -114,6 +114,7 @@ def message_of(error: BaseException | str) -> str:
         text = str(error)
     except Exception:  # noqa: BLE001  # an error's own code
         text = f"a {type(error).__name__} that can't say what it is"
+    text = text.encode("utf-8", "replace").decode()  # half a pair, as in a file's name: Redis' JSON reader takes none
     return redact_text(text[: MESSAGE_MAX * 2])[:MESSAGE_MAX]
 
 
@@ -131,7 +132,7 @@ class _Sketch:
 
     def of(self, value: object, depth: int = 0) -> object:
         if isinstance(value, str):
-            kept = value[: max(0, min(_TEXT_MAX, self._left))]
+            kept = value[: max(0, min(_TEXT_MAX, self._left))].encode("utf-8", "replace").decode()
             self._left -= len(kept)
             return kept if len(kept) == len(value) else f"{kept}..."
         self._left -= 8

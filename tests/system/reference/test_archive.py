@@ -15,9 +15,10 @@ from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[impor
 from system.reference import SettingsError, connect
 from system.reference.archive import ArchiveError, archive, read_archive
 from system.reference.dead_letters import DeadLetters, Which
+from system.reference.keys import iso
 from system.reference.operations import Actor
-from system.reference.payload import decode_call
-from tests.system.reference.letters import age, bury
+from system.reference.payload import decode_call, encode_trace
+from tests.system.reference.letters import age, bury, call, claim, store
 from tests.system.reference.server import Client, RedisServer
 
 DAY_S = 86400.0
@@ -142,6 +143,19 @@ def test_full_disk_removes_nothing_and_says_so(redis_server: RedisServer, redis:
     assert dead_ids(redis) == ["a", "b"]
     assert actions(redis) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_half_a_pair_in_a_context_stops_no_archive(redis: Client, dead: DeadLetters, tmp_path: Path) -> None:
+    store(redis, "odd")
+    context = json.dumps({"message": "\udcff"})
+    call(
+        redis, "fail", "q", "odd", claim(redis), "error", 1, 0, iso(), "worker-1", encode_trace("x"), "OSError", context
+    )
+    bury(redis, "behind")
+    done = archive(dead, dead.find(), str(tmp_path), "why")
+    assert done.removed.done == 2
+    odd, behind = read_archive(done.files[0])
+    assert (odd["history"][0]["context"], behind["job_id"]) == ({"message": "\udcff"}, "behind")
 
 
 def test_url_of_an_unknown_storage_is_wrong_usage(dead: DeadLetters) -> None:

@@ -118,6 +118,10 @@ class TestArguments:
         huge = {"list": list(range(10_000)), "text": "x" * 10_000, "bytes": b"x" * 10_000, "number": 10**5000}
         assert len(json.dumps(self.shown(huge, "b", {"deep": [[[[[[1]]]]]]}))) < TOLD_MAX
 
+    def test_half_a_pair_as_in_a_files_name_is_no_part_of_it(self) -> None:
+        assert self.shown("a\udcff", notes={"b\udcff": 1}) == {"account": "a?", "notes": {"b?": 1}}
+        assert context.message_of(FileNotFoundError("'a\udcff'")) == "'a?'"
+
     def test_what_has_no_form_is_named(self) -> None:
         assert self.shown(jobs.Greeter("you"))["account"] == "<tests.system.reference.jobs.Greeter>"
 

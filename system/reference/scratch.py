@@ -130,7 +130,9 @@ class Runs:
         self._folder = folder
         self._path = ""  # made, and empty
         self._before = os.environ.get("TMPDIR")
-        self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._home: int | None = None
+        with contextlib.suppress(OSError):  # started in a place that is closed to us, as by `sudo -u`: then we stay
+            self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     @contextlib.contextmanager
     def own_directory(self, number: int) -> Iterator[None]:
@@ -144,7 +146,8 @@ class Runs:
         try:
             yield
         finally:
-            os.fchdir(self._home)  # the body may stand in what goes now
+            if self._home is not None:
+                os.fchdir(self._home)  # the body may stand in what goes now
             if self._before is None:
                 os.environ.pop("TMPDIR", None)
             else:

@@ -75,6 +75,25 @@ def test_worker_without_a_place_for_directories_still_serves(monkeypatch: pytest
 
 
 @pytest.mark.unit
+def test_slot_whose_working_directory_is_closed_to_it_still_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0)
+    user = os.geteuid()
+    try:
+        if user == 0:  # whom no mode keeps out
+            os.seteuid(65534)
+        with pytest.raises(PermissionError):
+            list(Path().iterdir())
+        with Runs("").own_directory(1):
+            pass
+    finally:
+        os.seteuid(user)
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.unit
 def test_directory_that_a_cleaner_took_away_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", None)
     runs = Runs(str(tmp_path / "gone" / "slot"))

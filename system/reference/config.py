@@ -106,7 +106,7 @@ class Config:
     worker: Settings
     queues: Mapping[str, QueueConfig]
     shared_slots: int
-    redis: Mapping[str, object] = field(default_factory=dict)
+    redis: Mapping[str, object] = field(default_factory=dict, repr=False)  # it may hold a password
     archive: str = ""
 
     def settings_of(self, queue: str) -> Settings:

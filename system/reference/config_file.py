@@ -31,6 +31,7 @@ from .config_schema import (
 from .errors import SettingsError
 from .keys import QUEUE_ALLOWED, QUEUE_PATTERN
 from .layers import Kind, Layer, Placed, Places, flat, make_settings, meant, merged, read
+from .redaction import redact_text
 from .settings import Settings
 
 VARIABLE_HEAD: Final = "STORMQ_"
@@ -65,7 +66,8 @@ class _Reader:
         for name in (*TABLES, *NAMED_TABLES):
             table = data.get(name, {})
             if not isinstance(table, dict):
-                self.problems.append(f"{places.of(name)}: {name} is {table!r}; a table is needed: [{name}]")
+                shown = redact_text(repr(table))  # a URL, say
+                self.problems.append(f"{places.of(name)}: {name} is {shown}; a table is needed: [{name}]")
                 data[name] = {}
         for kind in NAMED_TABLES:
             for name, table in list(data.get(kind, {}).items()):

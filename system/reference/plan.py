@@ -1,6 +1,6 @@
 """What a worker and each of its slots are told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .settings import Settings
 
@@ -15,7 +15,7 @@ class Plan:
     ``version``: of the configuration, as it was registered; '' for none: then claims are not checked against it.
     """
 
-    url: str
+    url: str = field(repr=False)  # it may hold a password
     worker: str
     queues: tuple[str, ...]
     overlay: str

@@ -19,6 +19,7 @@ from system.reference.cli_config import HOME_URL, url_for
 from system.reference.commands import where_and_how
 from system.reference.config import Breaker, Config, QueueConfig, Rate, health_queues
 from system.reference.config_file import load_config
+from system.reference.wire import Briefing
 from system.reference.worker_plan import plan_of, url_of
 
 HOME = Path(__file__).parents[3] / "system" / "reference"
@@ -329,6 +330,15 @@ def test_problems_of_redis_are_told_with_the_others(tmp_path: Path) -> None:
     assert f"{path}:3 [redis]: redis.hosst is not known (did you mean host?)" in text
     assert "environment variable STORMQ_REDIS__PORT: redis.port is 'x'" in text
     assert f"{path}:5 [queues.a]: timeout_s is 0" in text
+
+
+def test_neither_data_nor_messages_show_a_password(tmp_path: Path) -> None:
+    config = config_of(tmp_path, SMALL, {"STORMQ_REDIS__PASSWORD": "h1dden-w0rd"})
+    plan = plan_of(config, (), url="redis://:h1dden-w0rd@here", worker="w", named=False)
+    assert "h1dden-w0rd" not in f"{config!r} {Briefing('slot', '', plan)!r}"
+    with pytest.raises(SettingsError, match=r"redis is .*; a table is needed: \[redis\]") as caught:
+        config_of(tmp_path, 'redis = "redis://:h1dden-w0rd@here"\n' + SMALL)
+    assert "h1dden-w0rd" not in str(caught.value)
 
 
 def test_config_check_shows_no_password(tmp_path: Path) -> None:

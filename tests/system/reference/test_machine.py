@@ -120,6 +120,16 @@ class Lifecycle(Operators):
         for _ in range(copies):
             self.send(step, **run)
 
+    @rule(data=st.data(), way=st.sampled_from(["release", "abort", "complete"]))
+    @precondition(lambda self: any(self.state.holds(*run) for run in self.runs[-20:]))
+    def a_running_job_is_asked_to_end(self, data: st.DataObject, way: str) -> None:
+        live = [run for run in self.runs[-20:] if self.state.holds(*run)]
+        queue, job, exec_ = data.draw(st.sampled_from(live))
+        said = {"queue": queue, "job": job, "life": str(self.state.jobs[job].requeues)}
+        self.send("cancel", **said, not_after_us=self.state.now_us + WINDOW_US, keep_s=5)
+        run = {"queue": queue, "job": job, "exec_": exec_}
+        self.send(way, **run, **({"ttl_s": 5} if way == "complete" else {}))
+
     # -- supervisors ------------------------------------------------------------------------------------------------
 
     @rule(data=st.data(), late=st.integers(0, 2))
@@ -221,7 +231,7 @@ def _walk(walks: type[Lifecycle], number: int, steps: int, must: str, *, same_ag
 
 @pytest.mark.property
 def test_lifecycle(walks: type[Lifecycle]) -> None:
-    _walk(walks, 200, 60, COMMON, same_again=True)
+    _walk(walks, 150, 60, COMMON, same_again=True)
 
 
 @pytest.mark.property
@@ -242,7 +252,7 @@ def test_walks_notice_a_changed_script(
 ) -> None:
     monkeypatch.setattr(walks, "scripts", {script: planted(script, sound, broken)})
     plan = settings(
-        max_examples=100,
+        max_examples=600,
         stateful_step_count=60,
         derandomize=True,
         database=None,

@@ -63,12 +63,13 @@ class Lifecycle(Operators):
         if self.send("claim", **said, version=version, queues=queues)[0] == "superseded":
             client.seq -= 1
 
-    @rule(name=st.sampled_from(NAMES), queue=st.sampled_from(QUEUES))
-    def a_job_is_taken(self, name: str, queue: str) -> None:
+    @rule(queue=st.sampled_from(QUEUES), number=st.integers(1, 3))
+    def jobs_are_taken(self, queue: str, number: int) -> None:
         """What happens most, so that walks get somewhere."""
-        if sum(job not in self.ended for job in self.acknowledged) < LIVE_MAX:
-            self.enqueue(queue, 0)
-        self.claim(name, QUEUES, "")
+        for name in NAMES[:number]:
+            if sum(job not in self.ended for job in self.acknowledged) < LIVE_MAX:
+                self.enqueue(queue, 0)
+            self.claim(name, QUEUES, "")
 
     @rule(name=st.sampled_from(NAMES), back=st.integers(1, 2))
     @precondition(lambda self: any(client.seq > 1 for client in self.clients.values()))

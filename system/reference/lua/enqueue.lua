@@ -1,8 +1,8 @@
 -- enqueue: a job comes into being, waiting or delayed.
 -- ARGV: queue, id, not_after (server µs), delay_us, iso (client's time, for RQ's readers), field, value, ...
 -- Precondition: now <= not_after, and no record of this id.
--- Effect: writes the record; pushes it, or files it under its due time; wakes a slot. A known record's window is
---   extended.
+-- Effect: writes the record; pushes it, or files it under its due time; wakes a slot. What an earlier job of this id
+--   left in the sets (its record expired, or a stock tool deleted it) goes. A known record's window is extended.
 -- Reply: {applied | known | expired, server µs}
 local queue, id, not_after_us, delay_us, iso = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 if not within(not_after_us, 0, 1e17) or not within(delay_us, 0) or #ARGV < 7 or #ARGV > 2000 or #ARGV % 2 == 0 then
@@ -23,6 +23,10 @@ end
 -- Reads that raise on a foreign type come before the first write.
 local listed = redis.call('SISMEMBER', P .. ':queues', rq_key('queue', queue)) == 1
 redis.call('LLEN', sp_key('wake', queue))
+for _, set in ipairs({sp_key('lease', queue), sp_key('dead', queue), rq_key('failed', queue), rq_key('finished', queue),
+  rq_key('canceled', queue)}) do
+  redis.call('ZREM', set, id)
+end
 local status = 'queued'
 if delay_us > 0 then
   status = 'scheduled'

@@ -47,6 +47,27 @@ class TestEnqueue:
         assert calls.enqueue("j") == "known"
         assert calls.record("j") == {"data": "stock", "status": "queued"}
 
+    @pytest.mark.parametrize("place", ["lease", "dead", "finished", "cancelled"])
+    def test_what_a_deleted_job_of_this_id_left_is_gone(self, calls: Calls, place: str) -> None:
+        """A stock tool deletes the record only; the next job of that id must be claimed, and stand in one place."""
+        calls.enqueue("j")
+        calls.claim("s", 1)
+        if place == "dead":
+            calls.fail("j", "s.1", bound=1)
+        elif place == "finished":
+            calls.complete("j", "s.1")
+        elif place == "cancelled":
+            calls.cancel("j")
+            calls.give_back("abort", "j", "s.1")
+        assert calls.places("j") == [place]
+        calls.redis.delete("rq:job:j")
+        assert calls.enqueue("j") == "applied"
+        assert calls.places("j") == ["waiting"]
+        assert calls.claim("t", 1)[2] == "j"
+        calls.advance(LEASE_US + 1)
+        calls.sweep()
+        assert calls.places("j") == ["waiting"]
+
     def test_late_copy_is_refused_by_its_window(self, calls: Calls) -> None:
         assert calls.enqueue("j", window_us=-1) == "expired"
         assert calls.record("j") == {}

@@ -10,6 +10,7 @@ from .settings import TIMEOUT_S_MAX, TIMEOUT_S_MIN, YEARS_S, Settings
 
 TEXT_MAX: Final = 200
 COUNT_MAX: Final = 100_000  # as for a worker's own settings
+ID_MAX: Final = 2800  # bytes: a board takes no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def parse(reply: Sequence[Any], settings: Settings, rng: Random) -> Claimed:
         id=job.decode(),
         exec=exec_.decode(),
         fence=int(fence),
-        unsupported=unsupported.decode(),
+        unsupported=unsupported.decode() or (f"an id of {len(job)} bytes" if len(job) > ID_MAX else ""),
         data=data,
         attempts=failed,
         attempts_max=_within(bound, 1, COUNT_MAX),

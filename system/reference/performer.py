@@ -34,6 +34,9 @@ class Performer:
         """Run the body of what claim ``seq``, sent at ``sent_ns``, has given; how it ended, and the report of that."""
         grace_s = self._plan.settings_of(job.queue).grace_s
         told = context.begin(job, self._plan, self._incarnation)
+        if job.unsupported:  # no body will run, and the board may not take its id
+            outcome = run(job, lambda _: None, self._codec)
+            return outcome, self._report(job, outcome, told, 0)
         now_ns = linux.boottime_ns()
         hard_s = job.timeout_s + grace_s
         record = Record(

@@ -138,6 +138,7 @@ def test_what_is_not_implemented_ends_as_unsupported(
         stock.enqueue(jobs.tell, path, on_success=Callback(jobs.nothing)),
         stock.enqueue(jobs.tell, path, on_failure=Callback(jobs.nothing)),
         stock.enqueue(jobs.tell, path, repeat=Repeat(times=2)),
+        stock.enqueue(jobs.tell, path, job_id="x" * 17_000),
     ]
     with worker():
         wait_until(lambda: all(reason_of(redis, job.id) == "unsupported" for job in asked))

@@ -29,6 +29,7 @@ from .scripts import Scripts, load
 from .wire import CLOSED_EXIT, SUPERSEDED_EXIT, Briefing, from_line
 
 WAIT_MIN_S: Final = 0.002  # BLPOP takes 0 for ever
+HUNG_LEASES: Final = 20  # no step of a slot's own takes so long: a thread that a body left behind holds the interpreter
 log: Final = logging.getLogger("stormq.slot")
 
 
@@ -56,6 +57,7 @@ class Slot:
         self.link = Link(plan.url, name, self.scripts, plan.settings.io_timeout_s)
         self.performer = Performer(briefing, self.scripts, board)
         self.retrier = Retrier(plan.settings.io_timeout_s, rng)
+        self.hung_s = HUNG_LEASES * plan.settings.lease_s
         self.seq = 0
         self.sent_ns = 0
         self.wait_s = plan.settings.poll_s  # until it is worth asking again
@@ -89,6 +91,7 @@ class Slot:
         pending = [report] if report else []
         claim: Reply = None
         while True:
+            self.performer.timer.arm(self.hung_s)
             wants = claim is None and not self._stop_asked()
             if not pending and not wants:
                 break
@@ -169,6 +172,7 @@ class Slot:
 
     def _wait(self) -> None:
         """Until a token says that a job may wait, or a poll's time is over; a stop ends it at once."""
+        self.performer.timer.arm(self.hung_s)
         wait_s = self.wait_s
         command: Command = ("BLPOP", *(sp_key("wake", queue) for queue in self.queues), f"{wait_s:.3f}")
         try:

@@ -215,3 +215,13 @@ def echo(text: str, *, fails: bool = False, crashes: bool = False) -> dict[str, 
     if fails:
         raise ValueError(f"it said {text}")
     return {"said": text}
+
+
+def leave_a_thread_that_stops_all_others() -> None:
+    """Ends well; then nothing of Python runs in its process any more."""
+
+    def hold() -> None:
+        time.sleep(0.2)
+        ctypes.PyDLL(None).sleep(600)  # a call that keeps the interpreter's lock
+
+    threading.Thread(target=hold, daemon=True).start()

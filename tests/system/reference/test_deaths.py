@@ -95,6 +95,18 @@ def test_zombie_cannot_complete(worker: Spawn, queue: Queue, redis: Client, note
     assert record["stalls"] == "1"
 
 
+def test_slot_that_a_body_left_hung_is_replaced(worker: Spawn, queue: Queue, redis: Client) -> None:
+    with worker(lease_s=0.4, heartbeat_s=0.1, poll_s=0.2) as it:
+        wait_until(lambda: redis.exists("rq:sp:sweep:default"))
+        queue.enqueue(jobs.leave_a_thread_that_stops_all_others, job_id="j")
+        wait_until(lambda: finished(redis, "j"))
+        before = it.slots()
+        wait_until(lambda: len(set(before) - set(it.slots())) == 1)
+        queue.enqueue(jobs.nothing, job_id="next")
+        wait_until(lambda: finished(redis, "next"))
+    assert nothing_held(redis)
+
+
 def test_short_freeze_repeats_nothing(worker: Spawn, queue: Queue, redis: Client, notes: Path) -> None:
     with worker(lease_s=30, heartbeat_s=1) as it:
         queue.enqueue(jobs.nap, str(notes), 0.5, job_id="j")

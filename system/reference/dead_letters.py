@@ -127,7 +127,9 @@ class DeadLetters:
 
         ``times_max``: refused if it had as many lives already. Raises ``RefusedError``.
         """
-        self._step(letter, reason, "requeue", letter.death, times_max or "", int(delay_s * 1e6), iso())
+        self._step(
+            letter, reason, "requeue", letter.death, "" if times_max is None else times_max, int(delay_s * 1e6), iso()
+        )
 
     def discard(
         self, letter: DeadLetter, reason: str, *, action: Literal["discard", "archive", "expire"] = "discard"

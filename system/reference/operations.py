@@ -75,10 +75,11 @@ class Transitions:
 
     def _ask(self, name: str, command: tuple[Argument, ...]) -> Any:
         try:
-            return self._redis.execute_command(*command)
-        except NoScriptError:
-            self._redis.script_load(self._scripts.texts[name])
-            return self._redis.execute_command(*command)
+            try:
+                return self._redis.execute_command(*command)
+            except NoScriptError:
+                self._redis.script_load(self._scripts.texts[name])
+                return self._redis.execute_command(*command)
         except ResponseError as error:
             raise UnreachableError(f"{name}: {error}") from error
 

@@ -172,6 +172,7 @@ def test_late_requeue_of_an_earlier_death_is_refused(redis: Client, dead: DeadLe
 
 def test_rule_gives_no_more_lives_than_it_allows(redis: Client, dead: DeadLetters) -> None:
     bury(redis, "j", "k")
+    assert dead.requeue_all(dead.find(), "rule", times_max=0).refused == {"requeued often enough": 2}
     for life in (1, 2):
         tally = dead.requeue_all([dead.get("j")], "rule", times_max=2)
         assert tally.done == 1, life

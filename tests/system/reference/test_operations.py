@@ -151,6 +151,18 @@ def test_lost_replies_change_nothing(redis_server: RedisServer, redis: Client) -
     assert redis.hget("rq:sp:ctl:q", "epoch") == "5"
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_what_a_script_refuses_is_told_alike_whether_the_server_knew_it(
+    redis: Client, operations: Operations, *, known: bool
+) -> None:
+    redis.script_flush()
+    if known:
+        operations.pause("other", "r")
+    redis.set("rq:sp:audit", "of another type")
+    with pytest.raises(UnreachableError, match=r"pause: .*WRONGTYPE"):
+        operations.pause("q", "r")
+
+
 def test_actor_is_user_and_host_unless_named() -> None:
     assert "@" in this_actor().name
     assert this_actor("ann").name == "ann"

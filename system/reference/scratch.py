@@ -85,7 +85,10 @@ class Scratch:
 
     def _remove(self, path: Path) -> None:
         thread = threading.Thread(target=remove_tree, args=(str(path),), daemon=True)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # no room for a thread: it goes with the worker's folder
+            return
         self._removals = [*(each for each in self._removals if each.is_alive()), thread]
 
 

@@ -26,7 +26,12 @@ class SlotProcess:
         self.seat = -1  # which of the plan's seats it has taken; none while it is a spare
         self.cause = ""  # why we killed it; '' while we have not
         self.board, board_fd = Board.create()
-        reader, self._control = os.pipe()
+        try:
+            reader, self._control = os.pipe()
+        except BaseException:
+            os.close(board_fd)
+            self.board.close()
+            raise
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "system.reference.slot", str(reader), str(board_fd), str(os.getpid())],
@@ -35,6 +40,10 @@ class SlotProcess:
                 start_new_session=True,  # so that a job's own children can be ended with it
                 env=linux.marked(self.incarnation),  # also those that leave the session
             )
+        except BaseException:
+            os.close(self._control)
+            self.board.close()
+            raise
         finally:
             os.close(reader)
             os.close(board_fd)

@@ -161,8 +161,7 @@ class Supervisor:
         """A slot that dies before it is ready would be spawned in a hot loop."""
         if record is not None and record.phase is Phase.STARTING and self.stop_at_ns is None:
             log.warning("slot %s died before it was ready", slot.incarnation)
-            self.respawn_at_ns = linux.boottime_ns() + int(self.respawn_pause_s * 1e9)
-            self.respawn_pause_s = min(RESPAWN_MAX_S, self.respawn_pause_s * 2)
+            self._put_off()
         else:
             self.respawn_pause_s = RESPAWN_FIRST_S
 
@@ -174,7 +173,7 @@ class Supervisor:
         taken = {slot.seat for slot in self.active}
         free = [seat for seat in range(len(self.seats)) if seat not in taken]
         while may_spawn and len(self.spares) < len(free):
-            self.spares.append(self._spawn())
+            may_spawn = self._spawn()
         if not self._enrolled():
             return
         for seat in free[: len(self.spares)]:
@@ -182,23 +181,33 @@ class Supervisor:
             slot.go(seat, self.seats[seat])
             self.active = (*self.active, slot)
         if may_spawn and not self.spares:
-            self.spares.append(self._spawn())
+            self._spawn()
 
     def _enrolled(self) -> bool:
         """Whether slots may claim; once all can, the configuration is registered."""
         enrolment = self.upkeep.enrolment
-        if not enrolment.done and not self.asked_to_enrol and self._all_ready():
+        enough = len(self.spares) >= len(self.seats)
+        if not (enrolment.done or self.asked_to_enrol) and enough and all(slot.is_ready for slot in self.spares):
             self.asked_to_enrol = True
             self.upkeep.enrol()
         return enrolment.done and enrolment.refusal is None
 
-    def _all_ready(self) -> bool:
-        return len(self.spares) >= len(self.seats) and all(slot.is_ready for slot in self.spares)
-
-    def _spawn(self) -> SlotProcess:
+    def _spawn(self) -> bool:
+        """One more spare. False where the machine has no room for it now: that must not end the slots that run."""
         self.count += 1
         incarnation = f"{self.token}-{self.count}"
-        return SlotProcess(Briefing(incarnation, self.scratch.folder(incarnation), self.plan))
+        try:
+            self.spares.append(SlotProcess(Briefing(incarnation, self.scratch.folder(incarnation), self.plan)))
+        except OSError as error:
+            log.warning("slot %s could not be started: %s", incarnation, error)
+            self.scratch.discard(incarnation)
+            self._put_off()
+            return False
+        return True
+
+    def _put_off(self) -> None:
+        self.respawn_at_ns = linux.boottime_ns() + int(self.respawn_pause_s * 1e9)
+        self.respawn_pause_s = min(RESPAWN_MAX_S, self.respawn_pause_s * 2)
 
     def _end_spares(self) -> None:
         for slot in self.spares:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -93,6 +94,31 @@ def test_zombie_cannot_complete(worker: Spawn, queue: Queue, redis: Client, note
             assert other.process.poll() is None
         assert zombie.process.poll() is None
     assert record["stalls"] == "1"
+
+
+def test_slot_that_cannot_be_started_now_is_started_later(
+    worker: Spawn, queue: Queue, redis: Client, notes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here Python is gone for a while; no room for a process is told to the supervisor in the same way."""
+    python, home = tmp_path / "bin" / "python", Path(sys.prefix)
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    for name in ("lib", "pyvenv.cfg"):
+        (tmp_path / name).symlink_to(home / name)
+    monkeypatch.setattr(sys, "executable", str(python))
+    with worker() as it:
+        queue.enqueue(jobs.nap, str(notes), 2, job_id="long")
+        napping = slot_of(notes)
+        wait_until(lambda: len(it.slots()) == 2)
+        python.rename(tmp_path / "away")
+        os.kill(next(pid for pid in it.slots() if pid != napping), signal.SIGKILL)
+        wait_until(lambda: "could not be started" in it.log())
+        wait_until(lambda: finished(redis, "long"))
+        (tmp_path / "away").rename(python)
+        wait_until(lambda: len(it.slots()) == 2)
+        queue.enqueue(jobs.nothing, job_id="next")
+        wait_until(lambda: finished(redis, "next"))
+    assert len(lines(notes)) == 2, "the job that ran meanwhile ran once"
 
 
 def test_slot_that_a_body_left_hung_is_replaced(worker: Spawn, queue: Queue, redis: Client) -> None:

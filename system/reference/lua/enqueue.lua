@@ -23,10 +23,13 @@ end
 -- Reads that raise on a foreign type come before the first write.
 local listed = redis.call('SISMEMBER', P .. ':queues', rq_key('queue', queue)) == 1
 redis.call('LLEN', sp_key('wake', queue))
+local left = {}
 for _, set in ipairs({sp_key('lease', queue), sp_key('dead', queue), rq_key('failed', queue), rq_key('finished', queue),
   rq_key('canceled', queue)}) do
-  redis.call('ZREM', set, id)
+  if redis.call('ZSCORE', set, id) then left[#left + 1] = set end
 end
+
+-- The first write is one that a full Redis refuses: after any other it would let the whole script pass its maxmemory.
 local status = 'queued'
 if delay_us > 0 then
   status = 'scheduled'
@@ -34,6 +37,7 @@ if delay_us > 0 then
 else
   redis.call('RPUSH', rq_key('queue', queue), id)
 end
+for _, set in ipairs(left) do redis.call('ZREM', set, id) end
 redis.call('HSET', key, 'status', status, 'origin', queue, 'created_at', iso, 'enqueued_at', iso,
   'not_after', int(not_after_us), unpack(ARGV, 6))
 if not listed then redis.call('SADD', P .. ':queues', rq_key('queue', queue)) end

@@ -33,7 +33,7 @@ STATUS_AT = 7
 # What stands after a transition's own arguments, in the order of its ARGV.
 TAIL: dict[str, tuple[Argument, ...]] = {
     "enqueue": (ISO, "data", "call"),
-    "clean": (AUDIT_KEEP_S, ISO),
+    "clean": (AUDIT_KEEP_S,),
     "sweep": (ISO,),
     "slot_dead": (ISO, "w", "trace", ""),
     "cancel": (ISO, *BY),

@@ -75,11 +75,16 @@ class Storing:
             command = self._scripts.call("enqueue", queue, job_id, not_after_us, delay_us, iso(), *fields)
             word, server_us = self._ask(connection, command)
             self._clock.told(int(server_us))
-            if word == b"expired":
-                raise NothingDoneError("the server's clock is past the window", may_pass=True)  # the next try knows it
+            if word == b"expired":  # the next try knows the server's time
+                raise NothingDoneError("the server's clock is past the window", may_pass=True)  # noqa: TRY301
             self._wait_for_replicas(connection)
         except DoubtError as doubt:
             doubt.not_after_us = not_after_us
+            raise
+        except NothingDoneError:
+            raise
+        except BaseException:  # an exception of a signal, such as a job's timeout: the answer may be still to come,
+            connection.disconnect()  # and would be taken for the next command's
             raise
         finally:
             self._pool.release(connection)

@@ -160,6 +160,8 @@ class Outbox:
                     self._closed.wait(retrier.pause_s())
                 else:
                     self._end_first(buffered, attempts.verdict(error))
+            except Exception as error:  # noqa: BLE001  # a fault of ours must not hold up all that waits behind
+                self._end_first(buffered, Unknown(f"{attempts.job_id}: {type(error).__name__}: {error}"))
             else:
                 retrier.succeeded()
                 self._end_first(buffered, done)

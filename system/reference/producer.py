@@ -9,10 +9,11 @@ from typing import Any, Final
 from redis import Redis
 
 from .address import Endpoint, Outage
+from .claimed import COUNT_MAX
 from .codec import PayloadCodec
 from .connection import connect, endpoint_of
 from .errors import Rejected
-from .keys import ID_PATTERN, QUEUE_PATTERN
+from .keys import ID_PATTERN, QUEUE_ALLOWED, QUEUE_PATTERN
 from .link import Retrier
 from .one_try import DoubtError, NothingDoneError, Storing
 from .outage import RETRY_PAUSE_MAX_S, Attempts, Buffered, Enqueued, Outbox
@@ -21,7 +22,7 @@ from .redaction import redact_text
 from .registration import declare
 from .resp import Argument
 from .scripts import Scripts, load
-from .settings import TIMEOUT_S_MAX, TIMEOUT_S_MIN, Settings
+from .settings import TIMEOUT_S_MAX, TIMEOUT_S_MIN, YEARS_S, Settings
 
 DELAY_S_MAX: Final = 10 * 365 * 86400
 USER_MAX: Final = 200
@@ -30,13 +31,11 @@ USER_MAX: Final = 200
 class Queue:
     """Give it an endpoint, its URL, or a client of ``connect``. Thread-safe.
 
-    Raises ``RegistrationError`` if a queue of this name lives in this process with settings of another policy.
-
     ``codec`` seals what jobs are called with. ``outage`` (default: the endpoint's) says what an enqueue does while
     Redis is away: ``raise`` after one try; ``block`` and try on for ``settings.enqueue_timeout_s``; or ``buffer`` the
     job in memory, which acknowledges nothing (``Buffered``): ``flush`` and ``close`` are for that one.
 
-    Raises ``SettingsError``, also if this process has a queue of this name there with another policy.
+    Raises ``SettingsError``: as ``RegistrationError`` if this process has such a queue with another policy.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class Queue:
         outage: Outage | None = None,
     ) -> None:
         if not QUEUE_PATTERN.fullmatch(name):
-            raise ValueError(f"queue name {name!r}: allowed are up to 200 of letters, digits and _ . : -")
+            raise ValueError(f"queue name {name!r}: {QUEUE_ALLOWED}")
         redis = connect(connection) if isinstance(connection, str | Endpoint) else connection
         endpoint = endpoint_of(redis)
         self.name = name
@@ -86,6 +85,8 @@ class Queue:
         Raises ``Rejected`` if provably nothing was stored, ``Unknown`` if nobody knows.
         """
         job_id = uuid.uuid4().hex if job_id is None else job_id
+        window_s = self.settings.window_s if window_s is None else window_s
+        description = description.encode("utf-8", "replace").decode()  # a file's name may hold half a pair
         problems = [
             problem
             for wrong, problem in (
@@ -95,8 +96,17 @@ class Queue:
                 ),
                 (not 0 <= delay_s <= DELAY_S_MAX, f"delay_s is {delay_s}; allowed: 0 to ten years"),
                 (not _lawful(timeout_s), f"timeout_s is {timeout_s}; allowed: {TIMEOUT_S_MIN:g} to {TIMEOUT_S_MAX:g}"),
-                (max_attempts is not None and max_attempts < 1, f"max_attempts is {max_attempts}; allowed: 1 or more"),
+                (not 0 < window_s <= YEARS_S, f"window_s is {window_s}; allowed: above 0, up to ten years"),
+                (
+                    not 1 <= (1 if max_attempts is None else max_attempts) <= COUNT_MAX,
+                    f"max_attempts is {max_attempts}; allowed: 1 to {COUNT_MAX}",
+                ),
+                (
+                    not -1 <= (result_ttl_s or 0) <= YEARS_S,
+                    f"result_ttl_s is {result_ttl_s}; allowed: -1 (for good) to ten years",
+                ),
                 (len(user) > USER_MAX, f"user has {len(user)} characters; allowed: up to {USER_MAX}"),
+                (not _is_whole(user), f"user is {user!r}; allowed: text that UTF-8 can hold"),
             )
             if wrong
         ]
@@ -107,17 +117,12 @@ class Queue:
         except Exception as error:
             raise Rejected(f"the call can't be stored: {type(error).__name__}: {error}") from error
         if timeout_s is not None:
-            fields += [
-                "timeout",
-                max(1, round(timeout_s)),
-                "timeout_ms",
-                round(timeout_s * 1000),
-            ]  # RQ's is whole seconds
+            whole_s = max(1, round(timeout_s))  # RQ's unit
+            fields += ["timeout", whole_s, "timeout_ms", round(timeout_s * 1000)]
         fields += [] if result_ttl_s is None else ["result_ttl", int(result_ttl_s)]
         fields += [] if max_attempts is None else ["max_attempts", int(max_attempts)]
         fields += ["description", redact_text(description)] if description else []
         fields += ["user", user] if user else []
-        window_s = self.settings.window_s if window_s is None else window_s
         moves = self._outage != "buffer"
         attempts = Attempts(self._storing, self.name, job_id, delay_s, window_s, fields, window_moves=moves)
         return self._blocking(attempts) if moves else self._outbox.put(attempts)
@@ -148,6 +153,10 @@ class Queue:
                 break
             time.sleep(pause_s)
         raise attempts.verdict(last) from last
+
+
+def _is_whole(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _lawful(timeout_s: float | None) -> bool:

@@ -18,6 +18,7 @@ from system.reference import Buffered, Endpoint, Enqueued, Queue, Rejected, Sett
 from system.reference.dial import dial
 from system.reference.endpoint import parse
 from system.reference.link import Link, LinkDown
+from system.reference.outage import Attempts
 from tests.system.reference import jobs
 from tests.system.reference.relay import Relay
 from tests.system.reference.server import PASSWORD, Client, RedisServer, free_port
@@ -237,6 +238,21 @@ def test_a_full_buffer_rejects(away: RedisServer) -> None:
     with pytest.raises(Rejected, match="the buffer is full: 1 jobs"):
         small.enqueue(jobs.add, os.urandom(20_000), 2)
     assert (queue.close(), small.close()) == (2, 1)
+
+
+def test_job_that_cannot_be_sent_holds_up_no_other_of_the_buffer(away: RedisServer) -> None:
+    queue = Queue("default", producer(away, outage="buffer"))
+    first = queue.enqueue(jobs.nothing)
+    assert isinstance(first, Buffered)
+    odd = Attempts(queue._storing, "default", "odd", 0, 60, ["user", "\udcff"], window_moves=False)
+    broken = queue._outbox.put(odd)
+    last = queue.enqueue(jobs.nothing)
+    assert isinstance(broken, Buffered)
+    assert isinstance(last, Buffered)
+    away.start()
+    with pytest.raises(Unknown, match="odd: UnicodeEncodeError"):
+        broken.result(20)
+    assert (first.result(20).outcome, last.result(20).outcome) == ("applied", "applied")
 
 
 def test_a_closed_buffer_tells_each_job_its_end(away: RedisServer) -> None:

@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 
-from system.reference import Queue, Rejected, Settings, Unknown, connect
+from system.reference import Queue, Rejected, Settings, SoftTimeout, Unknown, connect, one_try
 from tests.system.reference import jobs
 from tests.system.reference.server import Client, RedisServer
 from tests.system.reference.workers import Worker, lines, wait_until
@@ -54,6 +55,29 @@ def relay(redis_server: RedisServer) -> Iterator[_Relay]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
+
+
+def test_description_of_a_file_whose_name_is_no_text_is_stored(queue: Queue, redis: Client) -> None:
+    queue.enqueue(jobs.echo, "\udcff", job_id="j", description="\udcff")
+    assert redis.hget("rq:job:j", "description") == "?"
+
+
+def test_answer_that_a_timeout_left_behind_is_nobody_elses(
+    queue: Queue, redis: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body that enqueues may be interrupted between its command and the answer."""
+    queue.enqueue(jobs.nothing, job_id="before")
+
+    def interrupted(connection: Any, command: tuple[Any, ...]) -> NoReturn:  # noqa: ANN401  # as what it stands for
+        connection.send_packed_command(connection.pack_command(*command), check_health=False)
+        raise SoftTimeout
+
+    redis.client_pause(400, all=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(one_try, "_call", interrupted)
+        with pytest.raises(SoftTimeout):
+            queue.enqueue(jobs.nothing, job_id="before")
+    assert queue.enqueue(jobs.nothing, job_id="after").outcome == "applied", "not the other's: known"
 
 
 def test_known_enqueue_is_told(queue: Queue, redis: Client) -> None:
@@ -122,6 +146,12 @@ def test_foreign_key_is_a_rejection(queue: Queue, redis: Client) -> None:
         (jobs.nothing, {"delay_s": float("nan")}),
         (jobs.nothing, {"timeout_s": 0}),
         (jobs.nothing, {"max_attempts": 0}),
+        (jobs.nothing, {"max_attempts": 5_000_000_000}),
+        (jobs.nothing, {"result_ttl_s": -2}),
+        (jobs.nothing, {"result_ttl_s": float("inf")}),
+        (jobs.nothing, {"window_s": float("nan")}),
+        (jobs.nothing, {"window_s": 0}),
+        (jobs.nothing, {"user": "\udcff"}),
         (jobs.nothing, {"argument": threading.Lock()}),
     ],
 )

@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from .dead_letters import DeadLetter, DeadLetters, Tally
 from .errors import SettingsError, StormqError
+from .redaction import redact_text
 
 FILE_LETTERS: Final = 1000
 
@@ -70,7 +71,9 @@ def _storage(url: str) -> tuple[Any, str]:
     try:
         fs, path = fsspec.core.url_to_fs(url)
     except (ValueError, ImportError) as error:
-        raise SettingsError([f"archive URL {url!r}: {error}"]) from error
+        raise SettingsError([f"archive URL {redact_text(url)!r}: {error}"]) from error
+    except OSError as error:
+        raise ArchiveError(f"{redact_text(url)}: nothing was removed: {type(error).__name__}: {error}") from error
     return fs, path
 
 

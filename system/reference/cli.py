@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
+    except UnicodeEncodeError:
+        return _told(SettingsError(["an argument is no UTF-8 text; allowed: UTF-8"]))
     except (StormqError, OSError) as error:
         return _told(error)
     except KeyboardInterrupt:

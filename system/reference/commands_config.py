@@ -9,7 +9,7 @@ from typing import Any
 
 from redis import Redis
 
-from .cli_config import url_for
+from .cli_config import names_redis, url_for
 from .commands import needs_redis
 from .config import Config
 from .config_file import load_config
@@ -24,7 +24,9 @@ from .registration import RegistrationError, refusal, register_arguments
 
 def show_health(arguments: argparse.Namespace) -> int:
     """Say how queues and workers are; the exit code says it, too."""
-    config = load_config(arguments.config, os.environ) if arguments.config else None
+    config = (
+        load_config(arguments.config, os.environ, with_redis=not names_redis(arguments)) if arguments.config else None
+    )
     if config and arguments.queues:
         config.check_names(arguments.queues)
     if not 0 < arguments.timeout_s <= 600:  # noqa: PLR2004  # in the message
@@ -57,7 +59,7 @@ def _as_text(found: Health) -> str:
 @needs_redis
 def activate(arguments: argparse.Namespace) -> int:
     """Make a configuration the current one of its queues, whatever version holds now."""
-    config = load_config(arguments.config, os.environ)
+    config = load_config(arguments.config, os.environ, with_redis=not names_redis(arguments))
     redis: Any = connect(url_for(arguments, config), connections_max=1)
     actor = this_actor(arguments.actor, "stormq cli")
     done = activate_config(redis, config, actor.name, actor.origin, arguments.reason)

@@ -14,7 +14,7 @@ from redis import Redis
 
 from .archive import archive
 from .audit import Asked, read_audit
-from .cli_config import url_for
+from .cli_config import names_redis, url_for
 from .codec import codec_from_environment, new_key
 from .commands import needs_redis
 from .config import Config
@@ -196,7 +196,9 @@ def _chosen(dead: DeadLetters, arguments: argparse.Namespace) -> Iterable[DeadLe
 
 
 def _config(arguments: argparse.Namespace) -> Config | None:
-    config = load_config(arguments.config, os.environ) if arguments.config else None
+    config = (
+        load_config(arguments.config, os.environ, with_redis=not names_redis(arguments)) if arguments.config else None
+    )
     if config:
         config.check_names(arguments.queues)
     return config

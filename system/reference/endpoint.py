@@ -20,6 +20,7 @@ from .address import RANGES, Endpoint, Login, Sentinels, Tls
 from .endpoint_url import LOGIN_NAMES, SENTINEL_PORT, make, parse, split_host, to_url, unknown_names
 from .errors import SettingsError
 from .keys import PREFIX
+from .redaction import redact_text
 
 __all__ = ["PASSWORD_VARIABLE", "URL_VARIABLE", "Endpoint", "from_table", "parse", "to_url"]
 
@@ -100,7 +101,7 @@ def _tls(table: object, problems: list[str]) -> Tls | None:
     if isinstance(table, bool):
         return Tls() if table else None
     if not isinstance(table, Mapping):
-        problems.append(f"redis.tls is {table!r}; true, false or a table is needed")
+        problems.append(f"redis.tls is {redact_text(repr(table))}; true, false or a table is needed")
         return None
     problems += unknown_names("redis.tls.", table, [each.name for each in fields(Tls)])
     verify = table.get("verify", True)
@@ -111,7 +112,7 @@ def _tls(table: object, problems: list[str]) -> Tls | None:
 
 def _sentinels(table: object, environ: Mapping[str, str], problems: list[str]) -> Sentinels | None:
     if not isinstance(table, Mapping):
-        problems.append(f"redis.sentinel is {table!r}; a table is needed")
+        problems.append(f"redis.sentinel is {redact_text(repr(table))}; a table is needed")
         return None
     problems += unknown_names("redis.sentinel.", table, ["hosts", "primary", *LOGIN_NAMES])
     hosts = table.get("hosts", [])

@@ -32,8 +32,9 @@ def parse(url: str) -> Endpoint:
     try:
         parts = urlsplit(url)
         options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    except ValueError as error:
-        raise SettingsError([f"the Redis URL can't be used: {error}"]) from error
+    except ValueError:  # its message may hold the password
+        wanted = "redis://USER:PASSWORD@HOST:PORT/DB, and in each part as %XX what is special in a URL"
+        raise SettingsError([f"the Redis URL can't be used; allowed: {wanted}"]) from None
     problems = unknown_names("the Redis URL's option ", options, OPTIONS)
     if parts.scheme not in SCHEMES:
         problems.append(f"the Redis URL's scheme is {parts.scheme!r}; allowed: {', '.join(SCHEMES)}")

@@ -12,7 +12,7 @@ from .address import Endpoint, Outage
 from .claimed import COUNT_MAX
 from .codec import PayloadCodec
 from .connection import connect, endpoint_of
-from .errors import Rejected
+from .errors import Rejected, SettingsError
 from .keys import ID_PATTERN, QUEUE_ALLOWED, QUEUE_PATTERN
 from .link import Retrier
 from .one_try import DoubtError, NothingDoneError, Storing
@@ -48,7 +48,7 @@ class Queue:
         outage: Outage | None = None,
     ) -> None:
         if not QUEUE_PATTERN.fullmatch(name):
-            raise ValueError(f"queue name {name!r}: {QUEUE_ALLOWED}")
+            raise SettingsError([f"queue name {name!r}: {QUEUE_ALLOWED}"])
         redis = connect(connection) if isinstance(connection, str | Endpoint) else connection
         endpoint = endpoint_of(redis)
         self.name = name

@@ -145,6 +145,12 @@ def test_full_disk_removes_nothing_and_says_so(redis_server: RedisServer, redis:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_storage_that_is_away_is_no_redis_that_is_away(dead: DeadLetters) -> None:
+    with pytest.raises(ArchiveError, match="nothing was removed: ConnectionRefusedError") as caught:
+        archive(dead, [], "ftp://u:hunter2@127.0.0.1:1/folder", "why")
+    assert "hunter2" not in str(caught.value)
+
+
 def test_half_a_pair_in_a_context_stops_no_archive(redis: Client, dead: DeadLetters, tmp_path: Path) -> None:
     store(redis, "odd")
     context = json.dumps({"message": "\udcff"})

@@ -14,6 +14,7 @@ from tests.system.reference import jobs
 from tests.system.reference.server import Client, RedisServer
 from tests.system.reference.workers import Worker, wait_until
 
+EXAMPLE = Path(__file__).parents[3] / "system" / "reference" / "audit_queues.toml"
 Spawn = Callable[..., AbstractContextManager[Worker]]
 
 
@@ -76,12 +77,18 @@ def test_what_is_no_dead_letter(stormq: Stormq, queue: Queue) -> None:
         (("worker", "a queue", "--name", "my worker"), ("--name is 'my worker'", "queue 'a queue'")),
         (("worker", "q", "--redis-url", "http://x"), ("'http'",)),
         (("worker",), ("QUEUE",)),
+        (("enqueue", "a queue", "operator.add"), ("queue name 'a queue'",)),
+        (("health", "--ready", "--worker", "a b", "--config", str(EXAMPLE)), ("'stormq.health.v1.a b'",)),
+        (("cancel", "j", "--reason", "\udcff"), ("UTF-8",)),
+        (("dead", "archive", "nosuch://u:hunter2@h", "--reason", "r"), ("nosuch", "***REDACTED***")),
+        (("info", "--redis-url", "redis://:hunter2\u2100@h"), ("the Redis URL can't be used",)),
         ((), ("COMMAND",)),
     ],
 )
 def test_wrong_usage_is_told_all_at_once(stormq: Stormq, arguments: tuple[str, ...], said: tuple[str, ...]) -> None:
     shown = stormq(*arguments, code=2)
     assert all(each in shown for each in said)
+    assert "hunter2" not in shown
 
 
 def test_rejection_and_absence_have_codes_of_their_own(stormq: Stormq) -> None:

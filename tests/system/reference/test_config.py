@@ -339,6 +339,20 @@ def test_neither_data_nor_messages_show_a_password(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"redis is .*; a table is needed: \[redis\]") as caught:
         config_of(tmp_path, 'redis = "redis://:h1dden-w0rd@here"\n' + SMALL)
     assert "h1dden-w0rd" not in str(caught.value)
+    for name in ("tls", "sentinel"):
+        with pytest.raises(SettingsError, match=name) as caught:
+            url_of(config_of(tmp_path, f'{SMALL}[redis]\n{name} = "redis://:h1dden-w0rd@here"\n'))
+        assert "h1dden-w0rd" not in str(caught.value)
+
+
+@pytest.mark.parametrize("command", [("activate", "FILE", "--reason", "r"), ("health", "--config", "FILE")])
+def test_commands_tell_problems_of_redis_with_the_others(tmp_path: Path, command: tuple[str, ...]) -> None:
+    path = tmp_path / "queues.toml"
+    path.write_text("version = 0\n[redis]\nport = 'x'\n[queues.a]\n")
+    done = stormq(*(str(path) if word == "FILE" else word for word in command))
+    assert done.returncode == 2
+    assert "version is 0" in done.stderr
+    assert "redis.port is 'x'" in done.stderr
 
 
 def test_config_check_shows_no_password(tmp_path: Path) -> None:

@@ -65,10 +65,9 @@ class Rest:
         """Whether the job can't have been on its way from one key to another while keys were read."""
         if job.job in self.open_jobs or self.read_at == FOREVER:
             return False
-        moves = max(ns(self.promise.start_gap_s), ns(self.promise.report_s), ns(self.promise.sweep_s))
         if job.runs and self._told_hi(job.runs[-1]) >= self.read_at:
             return False
-        return self.nothing_moves and self._awake_since(self.due_hi(job)) > moves
+        return self.nothing_moves and self._awake_since(self.due_hi(job)) > ns(self.promise.moves_s)
 
     def free_slot(self) -> bool:
         """Whether a worker was alive, awake, and ran fewer bodies than it may, all the quiet time long."""

@@ -37,6 +37,7 @@ from scenarios.target_program import TargetError, TargetProgram
 from scenarios.waiting import NS_A_SECOND, Look, Patience
 
 POLL_S: Final = 0.05
+MOVES_MARGIN_S: Final = 0.5
 READY_S: Final = 30.0
 WARM_UP_S: Final = 0.2
 WARM_UP_ROUNDS: Final = 2  # of jobs for every slot, that may be under way
@@ -310,10 +311,9 @@ class ScenarioRunner:
 
     def _rest(self, env: NativeEnvironment, counting: Counting) -> None:
         self._phase = "coming to rest"
-        scenario = self.scenario
-        patience = Patience(
-            time.monotonic_ns(), scenario.rest_s, scenario.settle_s, self.description.promise.recovery_s
-        )
+        scenario, promise = self.scenario, self.description.promise
+        rest_s = max(scenario.rest_s, promise.moves_s + MOVES_MARGIN_S)  # else a job in no key could not be called lost
+        patience = Patience(time.monotonic_ns(), rest_s, scenario.settle_s, promise.recovery_s)
         while True:
             self._look(env, left_s=patience.left_s(time.monotonic_ns()))
             look = Look(time.monotonic_ns(), env.view.last_run_event_ns, counting.outstanding)

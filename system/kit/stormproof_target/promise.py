@@ -63,6 +63,11 @@ class Promise:
     keys: tuple[KeyPattern, ...] = ()
     sources: Mapping[str, Source] = field(default_factory=dict)
 
+    @property
+    def moves_s(self) -> float:
+        """How long a job may at most be on its way from one key to another, and so be seen in none."""
+        return max(self.start_gap_s, self.report_s, self.sweep_s)
+
     def to_dict(self) -> dict[str, Any]:
         """As plain data for JSON; ``inf`` becomes null."""
         data = asdict(self)

@@ -38,7 +38,7 @@ def test_drain(server: RedisServer, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(STOCK):
         stock.enqueue(jobs.nothing)
     program = str(Path(sys.executable).with_name("rq"))
-    command = [program, "worker", "--quiet", "--worker-class", "rq.SimpleWorker", "--url", server.url, "stock"]
+    command = [program, "worker", "--quiet", "--worker-class", "rq.SimpleWorker", "--url", server.stock_url, "stock"]
     worker = subprocess.Popen(command)
     try:
         stock_s = _drained(server, "stock", STOCK)

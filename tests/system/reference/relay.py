@@ -8,14 +8,17 @@ from collections.abc import Iterator
 
 
 class Relay(socketserver.ThreadingTCPServer):
-    """Passes everything on, but for the replies to the next ``replies_to_lose`` EVALSHAs, whose connections end."""
+    """Passes everything on, but for the replies to the next ``replies_to_lose`` EVALSHAs, whose connections end.
+
+    ``leaves``: nobody listens any more after one.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
 
     def __init__(self, upstream: int) -> None:
         super().__init__(("127.0.0.1", 0), _Pipe)
-        self.upstream, self.replies_to_lose = upstream, 0
+        self.upstream, self.replies_to_lose, self.leaves = upstream, 0, False
         self.url = f"redis://127.0.0.1:{self.server_address[1]}/0"
 
 
@@ -29,6 +32,8 @@ class _Pipe(socketserver.BaseRequestHandler):
                 reply = upstream.recv(65536)
                 if b"EVALSHA" in sent and b"NOSCRIPT" not in reply and self.server.replies_to_lose:
                     self.server.replies_to_lose -= 1
+                    if self.server.leaves:
+                        self.server.server_close()
                     return
                 self.request.sendall(reply)
 

@@ -20,7 +20,7 @@ from system.reference.endpoint import parse
 from system.reference.link import Link, LinkDown
 from system.reference.outage import Attempts
 from tests.system.reference import jobs
-from tests.system.reference.relay import Relay
+from tests.system.reference.relay import relaying
 from tests.system.reference.server import PASSWORD, Client, RedisServer, free_port
 from tests.system.reference.workers import wait_until
 
@@ -115,9 +115,7 @@ def test_a_pool_has_a_bound_and_who_waits_too_long_is_told(redis_server: RedisSe
 
 def test_a_connection_that_idled_is_tried_before_it_is_used(redis_server: RedisServer, redis: Client) -> None:
     """A dead one that the kernel has not noticed would otherwise make an enqueue doubtful for no reason."""
-    relay = Relay(redis_server.port)
-    with relay:
-        threading.Thread(target=relay.serve_forever, daemon=True).start()
+    with relaying(redis_server.port) as relay:
         endpoint = producer(redis_server, port=relay.server_address[1], health_check_s=0.05)
         client: Any = connect(endpoint)
         queue = Queue("default", client)
@@ -126,7 +124,6 @@ def test_a_connection_that_idled_is_tried_before_it_is_used(redis_server: RedisS
         time.sleep(0.1)
         queue.enqueue(jobs.nothing)
         assert redis.info("commandstats")["cmdstat_ping"]["calls"] == before + 1
-        relay.shutdown()
 
 
 @pytest.mark.parametrize("refusal", ["READONLY", "MASTERDOWN", "NOREPLICAS"])
@@ -185,9 +182,7 @@ def _loads(server: RedisServer) -> bool:
 
 
 def test_outage_raise_tries_once(redis_server: RedisServer) -> None:
-    relay = Relay(redis_server.port)
-    with relay:
-        threading.Thread(target=relay.serve_forever, daemon=True).start()
+    with relaying(redis_server.port) as relay:
         endpoint = producer(redis_server, port=relay.server_address[1], outage="raise")
         queue = Queue("default", endpoint)
         queue.enqueue(jobs.nothing, job_id="a")
@@ -195,7 +190,6 @@ def test_outage_raise_tries_once(redis_server: RedisServer) -> None:
         with pytest.raises(Unknown):
             queue.enqueue(jobs.nothing, job_id="b")
         assert queue.enqueue(jobs.nothing, job_id="b").outcome == "known"
-        relay.shutdown()
     with pytest.raises(Rejected):
         Queue("default", Endpoint(port=free_port(), outage="raise")).enqueue(jobs.nothing)
 
@@ -285,9 +279,7 @@ def test_a_buffered_job_is_not_stored_after_its_window(away: RedisServer) -> Non
 
 def test_a_doubtful_try_and_its_buffered_copy_have_one_effect(redis_server: RedisServer, redis: Client) -> None:
     """The first try was stored and its reply lost; the copy must carry its window, or it could run the job again."""
-    relay = Relay(redis_server.port)
-    with relay:
-        threading.Thread(target=relay.serve_forever, daemon=True).start()
+    with relaying(redis_server.port) as relay:
         endpoint = producer(redis_server, port=relay.server_address[1], outage="buffer")
         queue = Queue("default", endpoint)
         queue.enqueue(jobs.nothing, job_id="before")
@@ -296,7 +288,6 @@ def test_a_doubtful_try_and_its_buffered_copy_have_one_effect(redis_server: Redi
         first = redis.hget("rq:job:j", "not_after")
         assert isinstance(kept, Buffered)
         assert kept.result(20).outcome == "known"
-        relay.shutdown()
     assert redis.hget("rq:job:j", "not_after") == first
     assert redis.lrange("rq:queue:default", 0, -1) == ["before", "j"]
 

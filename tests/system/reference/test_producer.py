@@ -1,9 +1,6 @@
 """What an enqueue says must be true: applied, known, rejected (nothing happened), unknown (anything else)."""
 
-import contextlib
 import itertools
-import socket
-import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,46 +12,18 @@ import pytest
 
 from system.reference import Queue, Rejected, Settings, SoftTimeout, Unknown, connect, one_try
 from tests.system.reference import jobs
+from tests.system.reference.relay import Relay, relaying
 from tests.system.reference.server import Client, RedisServer
 from tests.system.reference.workers import Worker, lines, wait_until
 
 Spawn = Callable[..., AbstractContextManager[Worker]]
 
 
-class _Relay(socketserver.ThreadingTCPServer):
-    """Passes everything on to Redis, but for replies to the next EVALSHAs; ``leaves``: nobody listens after one."""
-
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self, upstream: RedisServer) -> None:
-        super().__init__(("127.0.0.1", 0), _Pipe)
-        self.upstream, self.replies_to_lose, self.leaves = upstream.port, 0, False
-        self.url = upstream.url_of("producer").replace(f":{upstream.port}/", f":{self.server_address[1]}/")
-
-
-class _Pipe(socketserver.BaseRequestHandler):
-    server: _Relay
-
-    def handle(self) -> None:
-        with socket.create_connection(("127.0.0.1", self.server.upstream)) as upstream, contextlib.suppress(OSError):
-            while sent := self.request.recv(65536):
-                upstream.sendall(sent)
-                reply = upstream.recv(65536)
-                if b"EVALSHA" in sent and b"NOSCRIPT" not in reply and self.server.replies_to_lose:
-                    self.server.replies_to_lose -= 1
-                    if self.server.leaves:
-                        self.server.server_close()
-                    return
-                self.request.sendall(reply)
-
-
 @pytest.fixture
-def relay(redis_server: RedisServer) -> Iterator[_Relay]:
-    with _Relay(redis_server) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server
-        server.shutdown()
+def relay(redis_server: RedisServer) -> Iterator[Relay]:
+    with relaying(redis_server.port) as it:
+        it.url = redis_server.url_of("producer").replace(f":{redis_server.port}/", f":{it.server_address[1]}/")
+        yield it
 
 
 def test_description_of_a_file_whose_name_is_no_text_is_stored(queue: Queue, redis: Client) -> None:
@@ -86,14 +55,14 @@ def test_known_enqueue_is_told(queue: Queue, redis: Client) -> None:
     assert redis.lrange("rq:queue:default", 0, -1) == ["j"]
 
 
-def test_lost_reply_is_made_good_by_trying_again(relay: _Relay, redis: Client) -> None:
+def test_lost_reply_is_made_good_by_trying_again(relay: Relay, redis: Client) -> None:
     queue = Queue("default", connect(relay.url), Settings())
     relay.replies_to_lose = 1
     assert queue.enqueue(jobs.nothing, job_id="j").outcome == "known"
     assert redis.lrange("rq:queue:default", 0, -1) == ["j"]
 
 
-def test_reply_that_never_comes_is_unknown_not_rejected(relay: _Relay, redis: Client) -> None:
+def test_reply_that_never_comes_is_unknown_not_rejected(relay: Relay, redis: Client) -> None:
     queue = Queue("default", connect(relay.url), Settings(enqueue_timeout_s=0.3))
     relay.replies_to_lose = 10**6
     with pytest.raises(Unknown):
@@ -101,7 +70,7 @@ def test_reply_that_never_comes_is_unknown_not_rejected(relay: _Relay, redis: Cl
     assert redis.lrange("rq:queue:default", 0, -1) == ["j"], "unknown was the truth: it had been stored"
 
 
-def test_one_doubtful_try_makes_a_later_refusal_unknown(relay: _Relay) -> None:
+def test_one_doubtful_try_makes_a_later_refusal_unknown(relay: Relay) -> None:
     """First a reply is lost, then every connection is refused, which alone would be a rejection."""
     queue = Queue("default", connect(relay.url), Settings(enqueue_timeout_s=0.5))
     queue.enqueue(jobs.nothing)

@@ -42,7 +42,7 @@ def parse(reply: Sequence[Any], settings: Settings, rng: Random) -> Claimed:
     A job that stopped its slot here would be claimed again at once, and nothing would count it.
     """
     _, queue, job, exec_, fence, unsupported, data, _, not_after, attempts, *_ = reply[:10]
-    timeout, timeout_ms, result_ttl, attempts_max, retries_left, intervals, _, user, _, enqueued_at = reply[13:23]
+    timeout, timeout_ms, result_ttl, attempts_max, retries_left, intervals, _, user, enqueued_at = reply[13:22]
     failed = _within(_number(attempts, 0), 0, COUNT_MAX)
     stock = not_after is None
     if stock:

@@ -11,8 +11,7 @@
 -- Reply: {closed | stale} | {superseded, queue} | {none, µs until a rate or a breaker allows the next, '' if unknown} |
 --   {claimed | replayed, queue, id, exec, fence, what is not implemented, field, ...} with FIELDS in their order.
 local FIELDS = {'data', 'status', 'not_after', 'attempts', 'timeouts', 'crashes', 'stalls', 'timeout', 'timeout_ms',
-  'result_ttl', 'max_attempts', 'retries_left', 'retry_intervals', 'dead_reason', 'user', 'created_at', 'enqueued_at',
-  'description'}
+  'result_ttl', 'max_attempts', 'retries_left', 'retry_intervals', 'dead_reason', 'user', 'enqueued_at'}
 local STATUS, NOT_AFTER, DEAD_REASON = 2, 3, 14
 local STOCK_ONLY = {'dependency_id', 'dependency_ids', 'group_id', 'repeats_left', 'webhooks', 'rate_limit_key',
   'success_callback_name', 'failure_callback_name', 'stopped_callback_name'}

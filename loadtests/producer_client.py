@@ -139,12 +139,13 @@ class ProducerClient:
         while chunk := dict(islice(items, JOBS_A_REQUEST)):
             yield from self._result("states", self._request(f'"op":"states","jobs":{json.dumps(chunk)}', states_of))
 
-    def operate(self, op: str, on: str) -> None:
-        """Have an operator's step done: ``pause`` or ``resume`` a queue, ``roll_back`` to a release.
+    def operate(self, op: str, on: str) -> str:
+        """Have an operator's step done: ``pause`` or ``resume`` a queue, ``roll_back`` to a release, ``cancel`` a job.
 
-        Raises ``ProducerError``.
+        What came of it, where the step has more than one outcome, else ''. Raises ``ProducerError``.
         """
-        self._result(op, self._request(f'"op":{json.dumps(op)},"on":{json.dumps(on)}', dict))
+        answer = self._result(op, self._request(f'"op":{json.dumps(op)},"on":{json.dumps(on)}', dict))
+        return str(answer.get("outcome", ""))
 
     def ping(self, timeout_s: float = ANSWER_S) -> None:
         """Return when the producer answers. Raises ``ProducerError`` after ``timeout_s`` seconds."""

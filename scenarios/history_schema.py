@@ -9,15 +9,24 @@ from typing import Any, Final
 import polars as pl
 
 SPEC: Final = pl.Struct(
-    {"kind": pl.String, "sleep_ms": pl.Int64, "times": pl.Int64, "hang_s": pl.Float64, "status": pl.Int64}
+    {
+        "kind": pl.String,
+        "sleep_ms": pl.Int64,
+        "times": pl.Int64,
+        "hang_s": pl.Float64,
+        "status": pl.Int64,
+        "args_kb": pl.Int64,
+        "result_kb": pl.Int64,
+    }
 )
 STRINGS: Final = (
     "w", "e", "role", "worker", "job", "queue", "args_sum", "receipt", "why", "run", "outcome", "sum",
-    "name", "fault", "kind", "effect", "phase", "by", "server", "op", "state", "reason",
+    "name", "fault", "kind", "effect", "phase", "by", "server", "op", "state", "reason", "pattern",
 )  # fmt: skip
 NUMBERS: Final = (
     "seq", "t", "pid", "pid_start", "life", "wall_ns", "intended_ns", "delay_ns", "attempt", "fence",
     "status", "lo_ns", "n", "server_us", "waiting", "delayed", "running", "dead", "history", "ttl_ms",
+    "rss", "fds", "cpu_ns", "without_ttl", "ttl_ms_max", "bytes",
 )  # fmt: skip
 # 64-bit integers only: polars panics on smaller ones in NDJSON, which no ``except Exception`` catches.
 TYPES: Final[Mapping[str, Any]] = {
@@ -40,6 +49,8 @@ MANY: Final[Mapping[str, tuple[str, ...]]] = {
     "canary": ("t", "server", "n", "phase"),
     "granted": ("t", "queue", "server_us"),
     "count": ("t", "queue", "waiting", "delayed", "running", "dead"),
+    "sample": ("t", "worker", "pid", "pid_start", "rss", "fds", "cpu_ns"),
+    "key": ("t", "pattern", "name", "n", "without_ttl", "ttl_ms_max", "bytes"),
 }
 """Events that may be many, with what is kept of them."""
 FEW: Final = "few"
@@ -47,7 +58,7 @@ FEW: Final = "few"
 FEW_COLUMNS: Final = (
     "t", "e", "worker", "pid", "pid_start", "life", "lo_ns", "name", "fault", "kind", "effect", "phase", "workers", "n",
     "evidence", "by", "server", "server_us", "op", "job",
-    "queue",
+    "queue", "outcome",
 )  # fmt: skip
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {**MANY, FEW: FEW_COLUMNS}
 

@@ -164,10 +164,10 @@ class View(Protocol):
         """Runs that are open now, of one worker or of all. Reads the files to their present end first."""
 
 
-Operate = Callable[[str, str], None]
-"""(step, on what): ``pause`` or ``resume`` a queue, ``roll_back`` to a release, by the target's own means.
+Operate = Callable[[str, str], str]
+"""(step, on what): ``pause`` or ``resume`` a queue, ``roll_back`` to a release, ``cancel`` a job, by its own means.
 
-Raises if nobody knows that it was done.
+Returns what came of a step that has more than one outcome, else ''. Raises if nobody knows that it was done.
 """
 
 

@@ -225,5 +225,5 @@ class NativeEnvironment:
             worker.respawn_later()
 
 
-def _nobody_operates(step: str, on: str) -> None:
+def _nobody_operates(step: str, on: str) -> str:
     raise HarnessError(f"nobody is there for {step} on {on}: no producer was started")

@@ -186,6 +186,22 @@ class ReferenceTarget(Target):
 
         self._insist(once)
 
+    def cancel(self, job: str) -> str:
+        """``Operations.cancel``. A step that took effect though its answer was lost is refused the second time."""
+        from system.reference.operations import Operations, RefusedError, this_actor
+
+        operations = Operations(self._redis, self._scripts, this_actor("stormproof"))
+        told: list[str] = []
+
+        def once() -> None:
+            try:
+                told.append(operations.cancel(job, "the scenario asks for it"))
+            except RefusedError:
+                told.append("refused")
+
+        self._insist(once)
+        return told[-1]
+
     def _insist(self, act: Callable[[], object]) -> None:
         """An outage is waited out; ``act`` may have been done already, and knows what to do then."""
         from redis.exceptions import ConnectionError as RedisConnectionError

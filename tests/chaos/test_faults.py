@@ -167,7 +167,12 @@ def test_a_restore_without_a_copy_is_the_harness_s_failure(env: NativeEnvironmen
 
 def test_a_pause_is_told_fires_when_jobs_wait_and_is_taken_back(env: NativeEnvironment) -> None:
     done: list[tuple[str, str]] = []
-    env.operate = lambda step, queue: done.append((step, queue))
+
+    def operate(step: str, queue: str) -> str:
+        done.append((step, queue))
+        return ""
+
+    env.operate = operate
     fault = pause(for_s=0.1, queue="mail")
     injection = inject(env, fault)
     assert fault.evidence(env, injection) == ()  # nothing came
@@ -182,10 +187,11 @@ def test_a_pause_is_told_fires_when_jobs_wait_and_is_taken_back(env: NativeEnvir
 def test_a_pause_that_may_have_taken_effect_is_taken_back(env: NativeEnvironment) -> None:
     done: list[str] = []
 
-    def operate(step: str, _queue: str) -> None:
+    def operate(step: str, _queue: str) -> str:
         done.append(step)
         if step == "pause":
             raise HarnessError("no answer")
+        return ""
 
     env.operate = operate
     with pytest.raises(HarnessError, match="no answer"):
@@ -199,7 +205,12 @@ def release_of(env: NativeEnvironment, name: str) -> int:
 
 def test_a_deployment_goes_from_worker_to_worker_and_ends_when_all_have_run_a_job(env: NativeEnvironment) -> None:
     done: list[tuple[str, str]] = []
-    env.operate = lambda step, on: done.append((step, on))
+
+    def operate(step: str, on: str) -> str:
+        done.append((step, on))
+        return ""
+
+    env.operate = operate
     names = ("worker-0", "worker-1")
     for name in names:
         start_worker(env, name, STORMPROOF_SETUP=Setup(worker=name, release=1).to_json())

@@ -6,6 +6,7 @@
     {"id": 3, "op": "states", "jobs": {"w-1": "receipt or ''"}} -> {"id": 3, "states": [{"job": "w-1", ...}]}
     {"id": 4, "op": "grants"}                        -> {"id": 4, "grants": {"default": [1700000000000000, ...]}}
     {"id": 5, "op": "pause" | "resume", "on": "default"} -> {"id": 5}; {"op": "roll_back", "on": "1"}: to a release
+    {"id": 5, "op": "cancel", "on": "w-1"}           -> {"id": 5, "outcome": "cancelled" | "requested" | "refused"}
     {"id": 6, "op": "ping"}                          -> {"id": 6}
 
 Anything that goes wrong inside one request answers ``{"id": n, "error": "..."}``; a line that is no request ends the
@@ -116,6 +117,9 @@ class _Conversation:
         self.target.roll_back(int(request["on"]))
         return {}
 
+    def cancel(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"outcome": self.target.cancel(request["on"])}
+
     def ping(self, _request: dict[str, Any]) -> dict[str, Any]:
         return {}
 
@@ -129,6 +133,7 @@ _OPERATIONS: Final[dict[str, _Operation]] = {
     "pause": _Conversation.pause,
     "resume": _Conversation.resume,
     "roll_back": _Conversation.roll_back,
+    "cancel": _Conversation.cancel,
     "ping": _Conversation.ping,
 }
 

@@ -9,24 +9,38 @@ KINDS: Final = (
     "fail",  # raises on the first `times` attempts, then succeeds; times 0: always
     "hang",  # sleeps in Python for hang_s: an exception can end it
     "hang_c",  # sleeps in C and holds the GIL for hang_s: only SIGKILL ends it
+    "hold_gil",  # the same for hang_s, after which it ends well: nothing else of its process runs meanwhile
     "ignore_sigterm",  # ignores SIGTERM and swallows every exception for hang_s
     "exit",  # leaves the process with `status` on the first `times` runs it is told of, then succeeds; 0: always
     "segfault",  # dies of SIGSEGV, in the same way
     "kill_worker",  # sends SIGKILL to its worker's first process and to itself, in the same way
 )
 FATAL: Final = frozenset({"exit", "segfault", "kill_worker"})
-_MOST: Final = {"sleep_ms": 3_600_000, "times": 1000, "hang_s": 3600, "status": 255}
+ENDS_WELL: Final = frozenset({"succeed", "hold_gil"})
+_MOST: Final = {
+    "sleep_ms": 3_600_000,
+    "times": 1000,
+    "hang_s": 3600,
+    "status": 255,
+    "args_kb": 16_384,
+    "result_kb": 16_384,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """One kind of job. ``times`` counts attempts from 1; 0 means every attempt."""
+    """One kind of job. ``times`` counts attempts from 1; 0 means every attempt.
+
+    ``args_kb`` and ``result_kb``: by how many KiB the payload, and the result, are longer than they need be.
+    """
 
     kind: str = "succeed"
     sleep_ms: int = 0
     times: int = 0
     hang_s: float = 0.0
     status: int = 1
+    args_kb: int = 0
+    result_kb: int = 0
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` naming every field that is out of its range."""
@@ -50,7 +64,7 @@ class JobSpec:
 
     def can_succeed(self, max_attempts: int) -> bool:
         """Whether the job ends well within its attempts: said of the spec, not of a run."""
-        if self.kind == "succeed":
+        if self.kind in ENDS_WELL:
             return True
         return self.kind == "fail" and 0 < self.times < max_attempts
 
@@ -58,9 +72,14 @@ class JobSpec:
 _DEFAULTS: Final = asdict(JobSpec())
 
 
-def succeeds(sleep_ms: int = 0) -> JobSpec:
-    """Sleeps and ends well."""
-    return JobSpec("succeed", sleep_ms=sleep_ms)
+def succeeds(sleep_ms: int = 0, *, args_kb: int = 0, result_kb: int = 0) -> JobSpec:
+    """Sleeps and ends well; its arguments and its result may be large."""
+    return JobSpec("succeed", sleep_ms=sleep_ms, args_kb=args_kb, result_kb=result_kb)
+
+
+def holds_gil(for_s: float) -> JobSpec:
+    """Works in C with the GIL held for ``for_s`` seconds and ends well: no thread of its process can renew a lease."""
+    return JobSpec("hold_gil", hang_s=for_s)
 
 
 def fails(times: int = 0, sleep_ms: int = 0) -> JobSpec:

@@ -37,6 +37,7 @@ ABILITIES: Final = {
     "grants": "its keys tell when a queue of a limited rate gave its last leases",
     "releases": "workers of a newer release take the place of those of an older one, and back",
     "pause": "an operator can have a queue start no job for a while",
+    "cancel": "an operator can end a job that has no outcome yet",
     "slot_processes": "the process that runs the body is not the worker's first process",
     "self_fencing": "a worker that cannot renew its leases stops its bodies before they end",
 }
@@ -131,6 +132,14 @@ class Target:
 
     def roll_back(self, release: int) -> None:
         """What an operator does so that workers of an older release may take the place of newer ones again."""
+        raise NotImplementedError
+
+    def cancel(self, job: str) -> str:
+        """As an operator does, to the job that was enqueued as the harness's ``job``. Waits out a short outage.
+
+        ``cancelled``: it was waiting or delayed and is not started any more; ``requested``: it runs, and may be ended;
+        ``refused``: it has an outcome, or the queue does not know it.
+        """
         raise NotImplementedError
 
     def counts(self) -> Mapping[str, Counts]:

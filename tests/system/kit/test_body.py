@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from stormproof_target import JobSpec, payload_for
 from stormproof_target.ledger import checksum
-from stormproof_target.spec import exits, fails, hangs, kills_worker, segfaults, succeeds
+from stormproof_target.spec import exits, fails, hangs, holds_gil, kills_worker, segfaults, succeeds
 
 KIT = Path(sys.modules["stormproof_target"].__file__ or "").parent.parent
 
@@ -44,6 +44,40 @@ def test_a_run_names_its_attempt_its_fence_and_what_it_was_given(tmp_path: Path)
     assert started["args_sum"] == checksum(payload_for("j-1", succeeds(sleep_ms=5)))
     assert ended["outcome"] == "ok"
     assert ended["sum"] == checksum(str(started["run"]))
+
+
+def test_large_arguments_and_results_are_as_long_as_asked_and_differ_in_every_part(tmp_path: Path) -> None:
+    spec = succeeds(args_kb=3, result_kb=40)
+    pad = json.loads(payload_for("j-1", spec))["pad"]
+    assert len(pad) == 3 * 1024
+    assert len({pad[at : at + 64] for at in range(0, len(pad), 64)}) == len(pad) // 64
+    result = tmp_path / "result"
+    around = f"open({str(result)!r}, 'w').write(run())"
+    _, (started, ended) = perform(tmp_path, spec, around=around)
+    text = result.read_text()
+    assert text.startswith(str(started["run"]))
+    assert len(text) == len(str(started["run"])) + 40 * 1024
+    assert ended["sum"] == checksum(text)
+
+
+def test_a_body_that_holds_the_gil_lets_no_thread_run_and_ends_well(tmp_path: Path) -> None:
+    around = """
+import threading, time
+ticks = []
+def tick():
+    while True:
+        ticks.append(time.monotonic())
+        time.sleep(0.02)
+threading.Thread(target=tick, daemon=True).start()
+time.sleep(0.2)
+before = len(ticks)
+begun = time.monotonic()
+run()
+ended = time.monotonic()
+sys.exit(0 if before > 1 and not any(begun + 0.1 < t < ended - 0.1 for t in ticks) else 1)
+"""
+    status, (_, ended) = perform(tmp_path, holds_gil(0.5), around=around)
+    assert (status, ended["outcome"]) == (0, "ok")
 
 
 @pytest.mark.parametrize(("attempt", "outcome"), [(1, "error"), (2, "error"), (3, "ok")])
@@ -123,7 +157,15 @@ run()
 
 
 def test_specs_travel_as_json_and_name_all_that_is_wrong() -> None:
-    for spec in (succeeds(3), fails(2), hangs(5, in_c=True), exits(4, times=1), segfaults(), kills_worker()):
+    for spec in (
+        succeeds(3, args_kb=1, result_kb=2),
+        holds_gil(2),
+        fails(2),
+        hangs(5, in_c=True),
+        exits(4, times=1),
+        segfaults(),
+        kills_worker(),
+    ):
         assert JobSpec(**json.loads(spec.to_json())) == spec
     with pytest.raises(ValueError, match=r"kind 'x'.*sleep_ms -1.*times -2"):
         JobSpec("x", sleep_ms=-1, times=-2)
@@ -131,6 +173,7 @@ def test_specs_travel_as_json_and_name_all_that_is_wrong() -> None:
 
 def test_only_specs_that_end_well_within_their_attempts_can_succeed() -> None:
     assert succeeds().can_succeed(1)
+    assert holds_gil(1).can_succeed(1)
     assert fails(times=2).can_succeed(3)
     assert not fails(times=3).can_succeed(3)
     assert not fails().can_succeed(3)

@@ -19,6 +19,7 @@ from stormproof_target.ledger import checksum
 import system.reference
 from system.reference import Backoff, Settings, current_job
 from system.reference.keys import PREFIX, job_key, results_key, rq_key, sp_key
+from system.reference.mirror import TTL_S as WORKER_TTL_S
 from system.targets.reference_config import OF_A_QUEUE, OF_A_WORKER, needs_config, write_config
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 PROMISES: Final = Path(system.reference.__file__).with_name("PROMISES.md")
 INSIST_S_MAX: Final = 8.0
 INSIST_PAUSE_S: Final = 0.05
+CLOCK_SLACK_S: Final = 5.0  # a producer reckons its window by what it last heard of the server's clock
+SLOT_TTL_S: Final = 86_400  # as ``lua/prelude.lua`` has it
+RATE_SPARE_S: Final = 61  # as ``lua/claim.lua`` has it, rounded up
 
 
 def task(payload: str) -> str:
@@ -42,6 +46,7 @@ class ReferenceTarget(Target):
     abilities = frozenset(ABILITIES)
     libraries = ("stormproof", "redis")
     overlay: ClassVar[Path | None] = None
+    program: ClassVar[str] = "system.reference.cli"  # the module that is `stormq`
 
     def promise(self) -> Promise:
         """The seven promises of PROMISES.md, under the policy that was asked for."""
@@ -62,6 +67,11 @@ class ReferenceTarget(Target):
             "A retry waits": ("backoff",),
             "A job stands": ("states",),
             "A paused queue": ("pause",),
+            "A delayed job": ("early",),
+            "A job that is cancelled": ("cancel",),
+            "What a job returned": ("results",),
+            "What is over": ("residue",),
+            "A process of a worker": ("leaks",),
             "Each bound": ("dead_letters", "max_attempts", "max_crashes", "max_stalls"),
         }
         heads = {clause: f"{number}. " for number, clauses in numbered.items() for clause in clauses}
@@ -83,9 +93,24 @@ class ReferenceTarget(Target):
             concurrency=policy.concurrency,
             rate_n=policy.rate_n,
             rate_window_s=policy.rate_window_s,
-            keys=tuple(KeyPattern(f"{PREFIX}:{each}") for each in ("queues", "job:*", "queue:*", "results:*", "sp:*")),
+            keys=tuple(self._keys()),
             sources={clause: Source(_sentence(head), "system/reference/PROMISES.md") for clause, head in heads.items()},
         )
+
+    def _keys(self) -> Iterator[KeyPattern]:
+        """Those of PROMISES.md. What a job leaves is kept as long as its result, and as late copies may come."""
+        kept_s = max(self.setup.policy.result_ttl_s, self._settings.window_s) + CLOCK_SLACK_S
+        yield KeyPattern(f"{PREFIX}:job:*", kept_s, "job")
+        yield KeyPattern(f"{PREFIX}:results:*", kept_s, "job")
+        yield KeyPattern(f"{PREFIX}:worker:*", WORKER_TTL_S)
+        yield KeyPattern(f"{PREFIX}:sp:slot:*", SLOT_TTL_S)
+        yield KeyPattern(f"{PREFIX}:sp:rate:*", self.setup.policy.rate_window_s + RATE_SPARE_S)
+        for kind in ("queue", "scheduled", "finished", "failed", "canceled", "wip", "workers"):
+            yield KeyPattern(f"{PREFIX}:{kind}:*")
+        for kind in ("lease", "dead", "wake", "sweep", "ctl", "breaker"):
+            yield KeyPattern(f"{PREFIX}:sp:{kind}:*")
+        for name in ("queues", "workers", "sp:fence", "sp:audit"):
+            yield KeyPattern(f"{PREFIX}:{name}")
 
     @cached_property
     def _settings(self) -> Settings:
@@ -113,7 +138,7 @@ class ReferenceTarget(Target):
         options |= {"lua": self.overlay} if self.overlay else {}
         options |= self._config() if needs_config(self.setup) else self._flags()
         flags = [part for name, value in options.items() for part in ("--" + name.replace("_", "-"), str(value))]
-        command = [sys.executable, "-m", "system.reference.cli", "worker", *flags, *self.setup.queues]
+        command = [sys.executable, "-m", self.program, "worker", *flags, *self.setup.queues]
         os.execv(sys.executable, command)  # noqa: S606  # no shell: an argument list of ours
 
     def _config(self) -> dict[str, object]:

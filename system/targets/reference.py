@@ -217,10 +217,11 @@ class ReferenceTarget(Target):
 
         operations = Operations(self._redis, self._scripts, this_actor("stormproof"))
         told: list[str] = []
+        keep_s = int(self.setup.policy.result_ttl_s)
 
         def once() -> None:
             try:
-                told.append(operations.cancel(job, "the scenario asks for it"))
+                told.append(operations.cancel(job, "the scenario asks for it", keep_s=keep_s))
             except RefusedError:
                 told.append("refused")
 

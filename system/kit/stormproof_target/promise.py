@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final, Literal
 
 Delivery = Literal["at_least_once", "at_most_once"]
+Per = Literal["", "job"]
 LIMITS: Final = frozenset({"max_crashes", "max_stalls", "concurrency", "rate_n"})
 """Clauses that may be None: no limit."""
 
@@ -19,10 +20,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class KeyPattern:
-    """Keys that the queue owns. ``ttl_s_max`` None: they do not expire by themselves."""
+    """Keys that the queue owns, by a pattern of the shell's kind (``*`` any text, ``?`` one character, ``[ab]``).
+
+    A key belongs to the first pattern that it matches. ``ttl_s_max``: the longest time to live that one of them may
+    have, in seconds (None: any). ``per`` '': with a ``ttl_s_max`` all of them expire, without one any number need not;
+    ``job``: at most one of them without a time to live for each job that is not over (waiting, delayed, running, dead).
+    """
 
     pattern: str
     ttl_s_max: float | None = None
+    per: Per = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +115,19 @@ def _delivery(_key: str, value: object) -> object:
 
 
 def _keys(_key: str, value: Any) -> object:  # noqa: ANN401  # JSON from outside
-    return tuple(KeyPattern(**each) for each in value)
+    patterns = tuple(KeyPattern(**each) for each in value)
+    for each in patterns:
+        if not isinstance(each.pattern, str) or not each.pattern:
+            raise ValueError(f"pattern {each.pattern!r} is no text")
+        if each.per not in {"", "job"}:
+            raise ValueError(f"per {each.per!r} of {each.pattern} is neither '' nor 'job'")
+        if each.ttl_s_max is not None and not (_is_number(each.ttl_s_max) and each.ttl_s_max > 0):
+            raise ValueError(f"ttl_s_max {each.ttl_s_max!r} of {each.pattern} is neither null nor a positive number")
+    return patterns
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _sources(_key: str, value: Any) -> object:  # noqa: ANN401  # JSON from outside

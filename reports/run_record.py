@@ -334,7 +334,8 @@ class Latency:
 class ScenarioRun:
     """One scenario as it was run. ``why``: the reasons of the verdict, the weightiest first (empty when it passed).
 
-    ``replay`` is the one command that runs it again with its seed.
+    ``replay`` is the one command that runs it again with its seed. ``error``: what of the harness or its environment
+    failed ('': nothing did); such a run was not judged.
     """
 
     name: str
@@ -359,6 +360,7 @@ class ScenarioRun:
     series: Series | None = None
     marks: Marks | None = None
     job_time: Latency | None = None
+    error: str = ""
 
     def metric(self, name: str) -> Metric | None:
         """The metric of that name, if it was measured."""

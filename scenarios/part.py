@@ -1,14 +1,17 @@
 """A part of a campaign: one target through its scenarios, one after another."""
 
 import threading
+import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import polars as pl
 from stormproof_target import Description, Setup
 
 from chaos.campaign import Campaign
+from chaos.errors import HarnessError
 from chaos.proxy.toxiproxy import ToxiproxyServer
 from reports import run_record as rr
 from reports.evaluate import evaluate_all
@@ -16,13 +19,14 @@ from reports.objectives import Policy
 from reports.verdict import Verdict, worst
 from scenarios.campaign_plan import CampaignPlan, PartPlan
 from scenarios.fit import fit
-from scenarios.history import History
+from scenarios.history import History, HistoryError
 from scenarios.metrics import Metrics
 from scenarios.pool import pooled
 from scenarios.progress import Progress, Tick
-from scenarios.record import Circumstances, clauses, not_applicable, record
-from scenarios.runner import LoadSource, ScenarioRunner
+from scenarios.record import Circumstances, clauses, failed, not_applicable, record
+from scenarios.runner import Cancelled, LoadSource, ScenarioRunner
 from scenarios.scenario import Scenario
+from scenarios.target_program import TargetError
 
 OVERHEAD_S: Final = 3.0
 
@@ -62,11 +66,15 @@ class Bench:
 
 
 def run_part(bench: Bench, part: PartPlan, policy: Policy) -> rr.Part:
-    """Run its scenarios one after another, judge the policy over all. Raises ``HarnessError``, ``TargetError``."""
+    """Run its scenarios one after another, judge the policy over all.
+
+    A scenario in which the harness fails is recorded with its error, and the others go on. Raises ``TargetError``
+    where the target can't be described, or fails before any of its scenarios has come to an end.
+    """
     runs: list[rr.ScenarioRun] = []
     measured: list[Metrics] = []
     for number in range(len(part.scenarios)):
-        run, metrics = _run_scenario(bench, part, number, _calm_p95_s(measured))
+        run, metrics = _run_scenario(bench, part, number, _calm_p95_s(measured), first=not measured)
         runs.append(run)
         measured += [metrics] if metrics is not None else []
     description = part.program.describe(Setup(policy=part.scenarios[-1].policy))
@@ -89,9 +97,12 @@ def run_part(bench: Bench, part: PartPlan, policy: Policy) -> rr.Part:
 
 
 def _run_scenario(
-    bench: Bench, part: PartPlan, number: int, calm_p95_s: float | None
+    bench: Bench, part: PartPlan, number: int, calm_p95_s: float | None, *, first: bool
 ) -> tuple[rr.ScenarioRun, Metrics | None]:
-    """The part's scenario ``number`` (from 0); no metrics where it is not applicable."""
+    """The part's scenario ``number`` (from 0); no metrics where it is not applicable, or the harness failed.
+
+    ``first``: none of the part's scenarios has come to an end yet.
+    """
     scenario = part.scenarios[number]
     description = part.program.describe(Setup(policy=scenario.policy))
     fitted = fit(scenario, description, own_store=bench.plan.own_store)
@@ -100,7 +111,7 @@ def _run_scenario(
     if fitted.not_applicable:
         bench.progress.note(f"– {title}: not applicable, {fitted.not_applicable}")
         return not_applicable(circumstances), None
-    result = ScenarioRunner(
+    runner = ScenarioRunner(
         part.program,
         description,
         fitted,
@@ -112,12 +123,31 @@ def _run_scenario(
         load=bench.load,
         cancelled=bench.cancelled,
         make_store=bench.plan.make_store,
-    ).run()
-    bench.add(result.history, result.server)
-    metrics = Metrics(result.history, description.promise, fitted.scenario, calm_p95_s)
-    run = record(result.history, result.faults, circumstances, metrics)
+    )
+    try:
+        run, metrics = _judged(bench, runner, circumstances, calm_p95_s)
+    except Cancelled:
+        raise
+    except TargetError as error:
+        if first:
+            raise
+        run, metrics = failed(circumstances, str(error)), None
+    except (HarnessError, HistoryError) as error:
+        run, metrics = failed(circumstances, str(error)), None
+    except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001  # a bug of ours must not cost what was found before it
+        traceback.print_exc()
+        run, metrics = failed(circumstances, f"{type(error).__name__}: {error}"), None
     bench.progress.note(_said(run, title))
     return run, metrics
+
+
+def _judged(
+    bench: Bench, runner: ScenarioRunner, circumstances: Circumstances, calm_p95_s: float | None
+) -> tuple[rr.ScenarioRun, Metrics]:
+    result = runner.run()
+    bench.add(result.history, result.server)
+    metrics = Metrics(result.history, runner.description.promise, runner.scenario, calm_p95_s)
+    return record(result.history, result.faults, circumstances, metrics), metrics
 
 
 def _calm_p95_s(measured: Sequence[Metrics]) -> float | None:

@@ -106,22 +106,31 @@ def record(
 
 def not_applicable(circumstances: Circumstances) -> ScenarioRun:
     """The record of a scenario that the target has no ability for: nothing was run."""
-    fitted = circumstances.fitted
-    scenario = fitted.scenario
+    return _not_judged(circumstances, Verdict.NOT_APPLICABLE, circumstances.fitted.not_applicable)
+
+
+def failed(circumstances: Circumstances, error: str) -> ScenarioRun:
+    """The record of a run in which the harness or its environment failed: it says nothing about the queue."""
+    return _not_judged(circumstances, Verdict.INCONCLUSIVE, f"the harness failed: {error}", error)
+
+
+def _not_judged(circumstances: Circumstances, verdict: Verdict, why: str, error: str = "") -> ScenarioRun:
+    scenario = circumstances.fitted.scenario
     return ScenarioRun(
         name=scenario.name,
         title=scenario.title,
         claim=scenario.claim,
         stands_for=scenario.stands_for,
         seed=circumstances.seed,
-        verdict=Verdict.NOT_APPLICABLE,
+        verdict=verdict,
         replay=circumstances.replay,
         load=Load(planned=0, sent=0, acknowledged=0, rejected=0, unknown=0, rate_s=0.0, for_s=0.0),
         workers=Workers(programs=0, slots=0),
         durability=scenario.durability,
         runs=0,
         retries=0,
-        why=(fitted.not_applicable,),
+        why=(why,),
+        error=error,
     )
 
 

@@ -22,10 +22,13 @@ from reports.objectives import Policy, load_policy
 from reports.verdict import Verdict, worst
 from reports.write import write_all
 from scenarios.campaign_plan import CampaignPlan
+from scenarios.exit_codes import Exit, exit_of
 from scenarios.part import Bench, run_part
 from scenarios.progress import Progress
 from scenarios.runner import Cancelled, LoadSource
 
+UNFINISHED: Final = "unfinished.txt"
+"""In a campaign's folder until its record is written, also if the harness is killed: what is there has no verdict."""
 AT_ONCE: Final = 2  # parts: more would be slow for want of processors, not of the queue
 
 
@@ -41,9 +44,22 @@ class CampaignResult:
         """The worst of the parts."""
         return worst(part.verdict for part in self.record.parts)
 
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """What of the harness or its environment failed, a sentence a scenario that was not judged for it."""
+        runs = [run for part in self.record.parts for run in part.scenarios]
+        return tuple(f"{run.title}: {run.error}" for run in runs if run.error)
+
+    def exit_code(self, verdict: Verdict) -> Exit:
+        """That of ``verdict``; 4 if the harness failed in a scenario, unless a queue failed: a finding stands."""
+        return Exit.HARNESS if self.errors and self.record.verdict is not Verdict.FAIL else exit_of(verdict)
+
 
 def run_campaign(plan: CampaignPlan, progress: Progress, load: LoadSource | None = None) -> CampaignResult:
-    """Run it, write ``run.json`` and reports, point ``out/latest`` at it. Raises ``HarnessError``, ``TargetError``."""
+    """Run it, write ``run.json`` and reports, point ``out/latest`` at it. Raises ``HarnessError``, ``TargetError``.
+
+    A scenario in which the harness fails costs no other one its verdict: see ``CampaignResult.errors``.
+    """
     policy = load_policy(plan.policy)  # before anything is started: a wrong policy costs nothing
     started = datetime.now(UTC)
     directory = _new_directory(plan.out, started)
@@ -86,6 +102,7 @@ def run_campaign(plan: CampaignPlan, progress: Progress, load: LoadSource | None
     )
     (directory / "run.json").write_text(rr.dump(whole), encoding="utf-8")
     write_all(directory)
+    (directory / UNFINISHED).unlink()
     _point_latest(plan.out, directory)
     return CampaignResult(whole, directory)
 
@@ -118,6 +135,10 @@ def _new_directory(out: Path, started: datetime) -> Path:
     directory = out / f"{started:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
     try:
         directory.mkdir(parents=True)
+        (directory / UNFINISHED).write_text(
+            f"Campaign {directory.name} has not come to its end: it runs, was interrupted, or failed.\n"
+            "What is in this folder was not judged.\n"
+        )
     except OSError as error:
         raise HarnessError(f"{directory}: {error.strerror}; choose another folder by --out") from error
     return directory

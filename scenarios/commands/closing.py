@@ -6,14 +6,13 @@ from rich.table import Table
 
 from reports.run_record import FindingRecord, Part, ScenarioRun
 from reports.verdict import Verdict
-from scenarios.exit_codes import exit_of
 from scenarios.explain import as_text
 from scenarios.suite import CampaignResult
 from scenarios.terminal import console
 
 
 def close(result: CampaignResult, verdict: Verdict) -> int:
-    """Print all that; returns the exit code of ``verdict``."""
+    """Print all that; returns the exit code of ``verdict``, or 4 where the harness failed."""
     out = console()
     out.print()
     for part in result.record.parts:
@@ -22,7 +21,9 @@ def close(result: CampaignResult, verdict: Verdict) -> int:
                 out.print(line, markup=False, soft_wrap=True)
     out.print(_table(result.record.parts))
     out.print(f"\nreport: {result.directory / 'report.html'}", markup=False, soft_wrap=True)
-    return exit_of(verdict)
+    for error in result.errors:
+        out.print(f"the harness failed in {error}", markup=False, soft_wrap=True)
+    return result.exit_code(verdict)
 
 
 def _finding(part: Part, run: ScenarioRun) -> Iterator[str]:

@@ -21,7 +21,6 @@ from loadtests.load_run import JOBS
 from loadtests.producer_client import ProducerClient
 from reports.objectives import DEFAULT_POLICY
 from scenarios.campaign_plan import CampaignPlan, PartPlan
-from scenarios.exit_codes import exit_of
 from scenarios.options import add_out, add_seed, add_target, seed_of
 from scenarios.progress import PlainProgress
 from scenarios.scenario import Scenario
@@ -119,7 +118,7 @@ def perform(options: argparse.Namespace) -> int:
         [PartPlan(program, [scenario])], seed, options.out, "locust -f loadtests/locustfile.py", DEFAULT_POLICY
     )
     result = run_campaign(plan, PlainProgress(sys.stderr), ExternalLoad(seed, rate_s))
-    code = exit_of(result.verdict)
+    code = result.exit_code(result.verdict)
     _say({"verdict": str(result.verdict), "exit_code": code, "report": str(result.directory.resolve() / "report.html")})
     return code
 

@@ -75,7 +75,7 @@ class History:
 
     @cached_property
     def runs(self) -> pl.DataFrame:
-        """run, job, w, worker, pid, life, start, end_lo, end_hi, outcome, attempt, fence, args_sum; ordered."""
+        """run, job, w, worker, pid, life, start, end_lo, end_hi, outcome, attempt, fence, args_sum, sum; ordered."""
         return tables.runs(self.frames, self.writers)
 
     @cached_property
@@ -92,6 +92,16 @@ class History:
     def grants(self) -> pl.DataFrame:
         """When the queue says that it gave its last leases: t (of the reading), queue, server_us."""
         return self.frames["granted"]
+
+    @property
+    def samples(self) -> pl.DataFrame:
+        """What workers' processes used: t, worker, pid, pid_start, rss (bytes), fds, cpu_ns (since their start)."""
+        return self.frames["sample"]
+
+    @property
+    def keys(self) -> pl.DataFrame:
+        """What the store held at rest: t, pattern ('' : none), name, n, without_ttl, ttl_ms_max, bytes."""
+        return self.frames["key"]
 
     # ---- what is few
 
@@ -131,8 +141,8 @@ class History:
 
     @cached_property
     def ops(self) -> pl.DataFrame:
-        """Operators' requests: t, op, job or queue, phase."""
-        return self._few.filter(pl.col("e") == "op").select("t", "op", "job", "queue", "phase")
+        """Operators' requests: t, op, job or queue, phase, outcome."""
+        return self._few.filter(pl.col("e") == "op").select("t", "op", "job", "queue", "phase", "outcome")
 
     @cached_property
     def phases(self) -> dict[str, int]:

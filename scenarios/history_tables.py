@@ -37,7 +37,7 @@ def processes(frames: Frames) -> pl.DataFrame:
 
 def runs(frames: Frames, writers: pl.DataFrame) -> pl.DataFrame:
     """Runs in order within their job (by fence where every run of the job has one, else by start)."""
-    ends = frames["ended"].lazy().select("run", end="t", outcome="outcome").unique("run", keep="first")
+    ends = frames["ended"].lazy().select("run", "sum", end="t", outcome="outcome").unique("run", keep="first")
     known = writers.lazy().select("w", "worker", "pid", "life", "exit_lo", "exit_hi")
     started = frames["started"].lazy()
     table = (
@@ -96,7 +96,7 @@ def jobs(frames: Frames, run_table: pl.DataFrame) -> pl.DataFrame:
     state = (
         frames["state"]
         .lazy()
-        .select("job", "state", "reason", "found_in", told_attempts="history", state_at="t")
+        .select("job", "state", "reason", "found_in", told_attempts="history", state_at="t", result_sum="sum")
         .unique("job", keep="last")
     )
     return (

@@ -115,15 +115,15 @@ def _delivery(_key: str, value: object) -> object:
 
 
 def _keys(_key: str, value: Any) -> object:  # noqa: ANN401  # JSON from outside
-    patterns = tuple(KeyPattern(**each) for each in value)
-    for each in patterns:
-        if not isinstance(each.pattern, str) or not each.pattern:
-            raise ValueError(f"pattern {each.pattern!r} is no text")
-        if each.per not in {"", "job"}:
-            raise ValueError(f"per {each.per!r} of {each.pattern} is neither '' nor 'job'")
-        if each.ttl_s_max is not None and not (_is_number(each.ttl_s_max) and each.ttl_s_max > 0):
-            raise ValueError(f"ttl_s_max {each.ttl_s_max!r} of {each.pattern} is neither null nor a positive number")
-    return patterns
+    for given in value:
+        pattern, ttl_s, per = given["pattern"], given.get("ttl_s_max"), given.get("per", "")
+        if not isinstance(pattern, str) or not pattern:
+            raise ValueError(f"pattern {pattern!r} is no text")
+        if per not in {"", "job"}:
+            raise ValueError(f"per {per!r} of {pattern} is neither '' nor 'job'")
+        if ttl_s is not None and not (_is_number(ttl_s) and ttl_s > 0):
+            raise ValueError(f"ttl_s_max {ttl_s!r} of {pattern} is neither null nor a positive number")
+    return tuple(KeyPattern(**given) for given in value)
 
 
 def _is_number(value: object) -> bool:

@@ -31,6 +31,7 @@ from reports.run_record import Server
 from scenarios.counting import CLOSE_S, INTERVAL_S, Counting
 from scenarios.fit import Fitted
 from scenarios.history import History, read_history
+from scenarios.observing import Observing, tell_keys
 from scenarios.progress import Progress, Tick
 from scenarios.receipts import receipts
 from scenarios.target_program import TargetError, TargetProgram
@@ -178,10 +179,12 @@ class ScenarioRunner:
             for name in names:
                 env.start_worker(name, [*self.program.argv, "worker"], self._variables(env, name))
             self._warm_up(env, client, names)
-            with Counting(env, client, self._count_every_s) as counting:
+            with Counting(env, client, self._count_every_s) as counting, Observing(env) as observing:
                 faults = self._under_load(env, client)
                 self._rest(env, counting)
+            observing.check()
             self._states(env, client)
+            tell_keys(env, promise.keys)
             env.tell("phase", name="end")
             self._phase = "stopping"
             env.stop_workers(STOP_GRACE_S)

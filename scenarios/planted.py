@@ -13,12 +13,16 @@ FOLDER: Final = Path(__file__).resolve().parent.parent / "tests" / "planted"
 
 @dataclass(frozen=True, slots=True)
 class PlantedBug:
-    """``title`` says what is wrong, ``scenario`` of the catalogue shows it, the checker ``caught_by`` must find it."""
+    """``title`` says what is wrong; the checker ``caught_by`` must find it, in ``scenario`` if not elsewhere before.
+
+    ``after_freeze``: it was written when the checkers were finished, so none of them was made for it.
+    """
 
     name: str
     title: str
     scenario: str
     caught_by: str
+    after_freeze: bool = False
 
     @property
     def adapter(self) -> Path:
@@ -30,12 +34,84 @@ class PlantedBug:
 PLANTED: Final = {
     bug.name: bug
     for bug in (
-        PlantedBug("ack_before_run", "a job is acknowledged before it is run", "workers_killed", "lost"),
+        # An enqueue, and who is told what of it
         PlantedBug("accept_and_drop", "every fiftieth enqueue is accepted and dropped", "steady", "lost"),
-        PlantedBug("one_lease_too_many", "one lease more than the limit is given", "concurrency_limit", "concurrency"),
-        PlantedBug("one_grant_too_many", "one job more than the rate is granted", "rate_limit", "rate"),
-        PlantedBug("pause_ignored", "a paused queue goes on", "pause_resume", "control"),
+        PlantedBug("enqueue_half_done", "what a full Redis refuses is acknowledged", "redis_refuses", "lost"),
+        PlantedBug(
+            "enqueue_again_as_another", "an enqueue is sent again under another id", "lost_replies", "duplicates"
+        ),
+        PlantedBug("always_unknown", "no enqueue is ever acknowledged", "steady", "unknown"),
+        PlantedBug("rejected_but_stored", "every fiftieth enqueue is rejected and run", "steady", "phantom"),
+        PlantedBug("arguments_corrupted", "a large argument loses a character", "payloads", "phantom"),
+        # Claims and leases
+        PlantedBug("ack_before_run", "a job is acknowledged before it is run", "workers_killed", "lost"),
+        PlantedBug("lease_forgotten", "a claim leases the job to nobody", "workers_killed", "lost"),
+        PlantedBug("lease_without_end", "a lease never ends", "workers_killed", "lost"),
+        PlantedBug("lease_too_short", "a lease is a tenth of what it should be", "poison", "duplicates"),
+        PlantedBug(
+            "lease_needs_the_gil", "a lease is not renewed while the body holds the GIL", "payloads", "duplicates"
+        ),
+        PlantedBug("claim_reply_stranded", "a claim whose reply is lost strands its job", "lost_replies", "lost"),
+        PlantedBug("heartbeat_revives", "a heartbeat revives a lease that is over", "latency", "duplicates"),
+        PlantedBug("sweep_drops", "a lease that ended is taken back to nowhere", "workers_killed", "lost"),
+        PlantedBug("sweep_enqueues_twice", "two sweeps give a job back twice", "workers_killed", "duplicates"),
+        PlantedBug("sweeper_lock_kept", "the sweeper's lock outlives the sweeper", "workers_killed", "lost"),
+        PlantedBug(
+            "reconnect_sweeps_the_living",
+            "a worker that reconnects takes the others for dead",
+            "redis_disconnects",
+            "duplicates",
+        ),
+        # Outcomes
+        PlantedBug("done_but_leased", "a job that is done stays leased", "steady", "duplicates"),
+        PlantedBug(
+            "lost_reply_fails_done",
+            "a completion whose reply is lost counts as a failure",
+            "lost_replies",
+            "duplicates",
+        ),
+        PlantedBug("no_fence", "a zombie completes a job that is somebody else's", "workers_killed", "results"),
+        PlantedBug("zombie_result_kept", "a zombie's result is kept", "workers_killed", "results"),
+        PlantedBug("result_lost_when_large", "a large result is dropped", "payloads", "results"),
+        PlantedBug("finished_flips_to_failed", "a finished job turns into a dead letter", "rolling_deploy", "states"),
+        # Failures, delays, dead letters
+        PlantedBug("retry_uncounted", "a failure is not counted", "poison", "attempts"),
+        PlantedBug("one_attempt_too_many", "one attempt more than the policy allows", "poison", "attempts"),
+        PlantedBug("backoff_off_by_one", "each backoff is that of the next failure", "retries", "backoff"),
+        PlantedBug("backoff_uncapped", "backoff without its cap", "retries", "backoff"),
+        PlantedBug("backoff_without_jitter", "backoff without its jitter", "retries", "backoff"),
+        PlantedBug("delayed_early", "delayed jobs start half a second early", "delayed", "early"),
+        PlantedBug("delayed_never_promoted", "delayed jobs never start", "steady", "lost"),
+        PlantedBug("delays_in_memory", "delayed jobs are kept in a worker's memory", "delayed", "lost"),
+        PlantedBug("timeout_ignored", "no timeout is enforced", "poison", "timeouts"),
+        PlantedBug("timeout_halved", "bodies are ended after half of their time", "poison", "timeouts"),
+        PlantedBug("poison_loops", "a job that kills its slot is given back for ever", "poison", "dead_letters"),
         PlantedBug("dead_letter_dropped", "a job that failed for good is forgotten", "poison", "dead_letters"),
+        PlantedBug("dead_letter_early", "a job is buried one attempt early", "poison", "dead_letters"),
+        PlantedBug("dead_letter_doubled", "a dead letter is finished, too", "poison", "states"),
+        PlantedBug("dead_letter_without_reason", "a dead letter of a timeout has no reason", "poison", "dead_letters"),
+        PlantedBug("dead_letter_wrong_reason", "a job that failed is said to have crashed", "poison", "dead_letters"),
+        # Limits
+        PlantedBug("one_lease_too_many", "one lease more than the limit is given", "concurrency_limit", "concurrency"),
+        PlantedBug(
+            "concurrency_per_worker", "each worker has the limit for itself", "concurrency_limit", "concurrency"
+        ),
+        PlantedBug("concurrency_slot_leaked", "a killed slot counts as running for ever", "five_queues", "lost"),
+        PlantedBug("one_grant_too_many", "one job more than the rate is granted", "rate_limit", "rate"),
+        PlantedBug("rate_fixed_window", "a rate is counted by the clock's windows", "rate_limit", "rate"),
+        # Operators, deployments
+        PlantedBug("pause_ignored", "a paused queue goes on", "pause_resume", "control"),
+        PlantedBug("cancel_ignored", "a cancelled job is started", "cancelled", "control"),
+        PlantedBug("cancelled_and_finished", "a job is cancelled and finished", "cancelled", "states"),
+        PlantedBug("stop_abandons", "a worker that is told to stop abandons its jobs", "rolling_deploy", "lost"),
+        # Outages, and what is left behind
+        PlantedBug("deaf_after_reconnect", "a worker that reconnects consumes nothing", "redis_disconnects", "lost"),
+        PlantedBug("scripts_forgotten", "no way back after SCRIPT FLUSH", "redis_refuses", "lost"),
+        PlantedBug("hot_loop_in_outage", "a hot loop while Redis is away", "redis_restart", "leaks"),
+        PlantedBug("descriptors_leaked", "each run leaks a descriptor", "steady", "leaks"),
+        PlantedBug("memory_leaked", "each run leaks 64 KiB", "steady", "leaks"),
+        PlantedBug("keys_leaked", "each claim leaves a key", "steady", "residue"),
+        PlantedBug("records_leaked", "no finished job's record is ever forgotten", "steady", "residue"),
     )
 }
 

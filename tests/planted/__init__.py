@@ -1,1 +1,1 @@
-"""Queues with one bug each: variants of the reference, of which one script is changed in one place."""
+"""Queues with one bug each: variants of the reference, changed in one place of a script or of its Python."""

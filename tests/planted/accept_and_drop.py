@@ -1,6 +1,6 @@
 """Every fiftieth enqueue is accepted and never pushed."""
 
-from tests.planted.variant import Variant, task
+from tests.planted.variant import Place, Variant, task
 
 __all__ = ["AcceptAndDrop", "task"]
 
@@ -9,10 +9,14 @@ class AcceptAndDrop(Variant):
     """The record is written, the id goes nowhere."""
 
     name = "accept-and-drop"
-    script = "enqueue"
-    sound = "redis.call('RPUSH', rq_key('queue', queue), id)"
-    buggy = (
-        "if redis.call('INCR', P .. ':sp:enqueues') % 50 ~= 0 then redis.call('RPUSH', rq_key('queue', queue), id) end"
+    places = (
+        Place(
+            "enqueue",
+            "  redis.call('RPUSH', rq_key('queue', queue), id)",
+            """  if redis.call('INCR', P .. ':sp:enqueues') % 50 ~= 0 then
+    redis.call('RPUSH', rq_key('queue', queue), id)
+  end""",
+        ),
     )
 
 

@@ -1,6 +1,6 @@
 """A claim finishes the job before its body has run: a worker that dies in between takes it along."""
 
-from tests.planted.variant import Variant, task
+from tests.planted.variant import Place, Variant, task
 
 __all__ = ["AckBeforeRun", "task"]
 
@@ -9,9 +9,13 @@ class AckBeforeRun(Variant):
     """The claim files the job as finished instead of leasing it."""
 
     name = "ack-before-run"
-    script = "claim"
-    sound = "redis.call('ZADD', sp_key('lease', queue), 'GT', int(now_us + lease_us), id)"
-    buggy = "redis.call('ZADD', rq_key('finished', queue), '+inf', id)"
+    places = (
+        Place(
+            "claim",
+            "redis.call('ZADD', sp_key('lease', queue), 'GT', int(now_us + lease_us), id)",
+            "redis.call('ZADD', rq_key('finished', queue), '+inf', id)",
+        ),
+    )
 
 
 if __name__ == "__main__":

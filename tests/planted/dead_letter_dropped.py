@@ -1,6 +1,6 @@
 """A job that has used up its attempts is forgotten instead of buried."""
 
-from tests.planted.variant import Variant, task
+from tests.planted.variant import Place, Variant, task
 
 __all__ = ["DeadLetterDropped", "task"]
 
@@ -9,9 +9,13 @@ class DeadLetterDropped(Variant):
     """The lease is dropped, and no dead letter written."""
 
     name = "dead-letter-dropped"
-    script = "fail"
-    sound = "if attempts >= attempts_max then return bury(queue, id, REASONS[kind], iso, settled) end"
-    buggy = "if attempts >= attempts_max then redis.call('DEL', key) return 'dead' end"
+    places = (
+        Place(
+            "fail",
+            "if attempts >= attempts_max then return bury(queue, id, REASONS[kind], iso, settled) end",
+            "if attempts >= attempts_max then redis.call('DEL', key) return 'dead' end",
+        ),
+    )
 
 
 if __name__ == "__main__":

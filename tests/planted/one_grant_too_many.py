@@ -1,6 +1,6 @@
 """A queue grants one job more in a window than its rate allows."""
 
-from tests.planted.variant import Variant, task
+from tests.planted.variant import Place, Variant, task
 
 __all__ = ["OneGrantTooMany", "task"]
 
@@ -9,9 +9,13 @@ class OneGrantTooMany(Variant):
     """Looks at the grant before the n-th before this one."""
 
     name = "one-grant-too-many"
-    script = "claim"
-    sound = "tonumber(limit[4]) - 1)"
-    buggy = "tonumber(limit[4]))"
+    places = (
+        Place(
+            "claim",
+            "tonumber(limit[4]) - 1)",
+            "tonumber(limit[4]))",
+        ),
+    )
 
 
 if __name__ == "__main__":

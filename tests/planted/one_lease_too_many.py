@@ -1,6 +1,6 @@
 """A queue gives one lease more than its limit allows."""
 
-from tests.planted.variant import Variant, task
+from tests.planted.variant import Place, Variant, task
 
 __all__ = ["OneLeaseTooMany", "task"]
 
@@ -9,9 +9,13 @@ class OneLeaseTooMany(Variant):
     """Compares the wrong way at the limit itself."""
 
     name = "one-lease-too-many"
-    script = "claim"
-    sound = "redis.call('ZCARD', sp_key('lease', queue)) >= tonumber(limit[2])"
-    buggy = "redis.call('ZCARD', sp_key('lease', queue)) > tonumber(limit[2])"
+    places = (
+        Place(
+            "claim",
+            "redis.call('ZCARD', sp_key('lease', queue)) >= tonumber(limit[2])",
+            "redis.call('ZCARD', sp_key('lease', queue)) > tonumber(limit[2])",
+        ),
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A paused queue goes on: the operator's step is acknowledged, and nobody looks."""
 
-from tests.planted.variant import Variant, task
+from tests.planted.variant import Place, Variant, task
 
 __all__ = ["PauseIgnored", "task"]
 
@@ -9,9 +9,13 @@ class PauseIgnored(Variant):
     """Claims from a paused queue."""
 
     name = "pause-ignored"
-    script = "claim"
-    sound = "if limit[1] then return math.huge end"
-    buggy = ""
+    places = (
+        Place(
+            "claim",
+            "if limit[1] then return math.huge end",
+            "",
+        ),
+    )
 
 
 if __name__ == "__main__":

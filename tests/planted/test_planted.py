@@ -13,7 +13,7 @@ from scenarios.planted import PLANTED
 from scenarios.progress import Quiet
 from scenarios.suite import run_campaign
 from scenarios.target_program import resolve
-from tests.planted.variant import planted
+from tests.planted.variant import Place, planted
 
 SEED = 11
 OF_LIMITS = {"concurrency_limit", "rate_limit", "pause_resume"}
@@ -54,4 +54,4 @@ def test_the_unmodified_reference_passes_where_the_bugs_fail(name: str, tmp_path
 
 def test_a_bug_whose_place_is_gone_is_an_error() -> None:
     with pytest.raises(ValueError, match="0 places 'no such text'"):
-        planted("fail", "no such text", "")
+        planted(Place("fail", "no such text", ""))

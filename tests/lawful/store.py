@@ -1,0 +1,351 @@
+"""The queue's own rules: what its store holds, and what each step changes there. It knows nothing of checkers.
+
+``broken`` names the one rule that this queue does not keep ('' : it keeps all).
+"""
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from tests.lawful.world import World, us
+
+OVER: Final = frozenset({"finished", "dead", "cancelled"})
+
+
+@dataclass(slots=True)
+class Record:
+    """One job as the store knows it. ``holder`` is the grant that has it (0: none)."""
+
+    job: str
+    number: int
+    state: str = "waiting"
+    due: int = 0
+    holder: int = 0
+    slot: int = 0
+    deadline: int = 0
+    attempts: int = 0
+    crashes: int = 0
+    stalls: int = 0
+    reason: str = ""
+    result: str = ""
+    over_at: int = 0
+    cancel_asked: bool = False
+    listed: int = 1  # how often its end is written down
+    also_in: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a claim gives: a job, the grant by which it is held, and which attempt this is."""
+
+    job: str
+    grant: int
+    attempt: int
+    at: int
+
+
+class Store:
+    """Each method is one step that happens at once, at ``now`` (the server's microseconds)."""
+
+    def __init__(self, world: World, rng: Random, broken: str = "") -> None:
+        self.world, self.rng, self.broken = world, rng, broken
+        self.promise, self.policy, self.habits = world.promise, world.policy, world.habits
+        self.once = self.promise.delivery == "at_most_once"
+        self.lease = us(self.promise.lease_s) if not self.once else us(10**6)
+        self.records: dict[str, Record] = {}
+        self.ready: list[str] = []
+        self.grants: list[int] = []
+        self.claimed: dict[int, list[Held]] = {}
+        self.fence = 0
+        self.paused = False
+        self.hold_until = 0
+        self.wakes: list[int] = []  # times at which something becomes ready, for whoever tells the workers
+
+    # ---- producers and operators
+
+    def enqueue(self, job: str, number: int, now: int, delay: int, copies: int = 1) -> None:
+        """Known ids have no second effect; ``copies`` more than one: a client that repeated itself."""
+        if job in self.records:
+            return
+        record = self.records[job] = Record(job, number)
+        if self.broken == "forgets an enqueue" and number % 3 == 0:
+            del self.records[job]
+            return
+        if self.broken == "delayed job early" and delay:
+            delay //= 2
+        if delay:
+            if self.broken == "delayed job never due":
+                delay += us(10**5)
+            self._delay(record, now + delay)
+            return
+        self.ready += [job] * copies
+        self.wakes.append(now)
+
+    def cancel(self, job: str, now: int) -> str:
+        """What the target answers."""
+        record = self.records.get(job)
+        if record is None or record.state in OVER:
+            return "refused"
+        if record.state == "running":
+            record.cancel_asked = True
+            return "requested"
+        if self.broken == "cancelled job runs":
+            return "cancelled"
+        self._take_off(record)
+        record.state, record.over_at = "cancelled", now
+        return "cancelled"
+
+    def requeue(self, job: str, now: int) -> bool:
+        """An operator's: a dead letter waits again, its counters at zero."""
+        record = self.records.get(job)
+        if record is None or record.state != "dead":
+            return False
+        record.attempts = record.crashes = record.stalls = 0
+        record.reason, record.listed = "", 1
+        self._wait(record, now)
+        return True
+
+    # ---- workers
+
+    def claim(self, now: int, slot: int, n: int, *, again: bool = False) -> list[Held]:
+        """Up to ``n`` jobs; ``again``: the reply to this slot's last claim was lost."""
+        if again and self.habits.claims_again and not self.once:
+            kept = [held for held in self.claimed.get(slot, ()) if self._holds(held)]
+            if kept:
+                return kept
+        if self.paused and self.broken != "grants while paused":
+            return []
+        self.promote(now)
+        taken: list[Held] = []
+        while self.ready and len(taken) < n and self._may_grant(now):
+            record = self.records[self.ready.pop(0)]
+            if record.state in {"dead", "cancelled"} or (record.state == "finished" and not self.habits.overwrites):
+                continue
+            if record.state == "running" and self.promise.fenced and self.broken != "runs twice":
+                continue
+            taken.append(self._grant(record, now, slot))
+        self.claimed[slot] = taken
+        return taken
+
+    def _grant(self, record: Record, now: int, slot: int) -> Held:
+        self.fence += 1
+        self.grants.append(now)
+        lease = self.lease // 6 if self.broken == "lease too short" else self.lease
+        record.state, record.holder, record.slot, record.deadline = "running", self.fence, slot, now + lease
+        attempt = record.attempts + 1
+        if self.broken == "acknowledges before it runs":
+            record.holder = 0
+        if self.broken == "runs twice" and attempt == 1 and self.rng.random() < 0.4:
+            self.ready.append(record.job)
+            self.wakes.append(now)
+        if self.broken == "counts one attempt more":
+            attempt += self.policy.max_attempts
+        return Held(record.job, self.fence, attempt, now)
+
+    def _may_grant(self, now: int) -> bool:
+        limit, n = self.policy.concurrency, self.policy.rate_n
+        if limit is not None:
+            limit += self.broken == "one lease too many"
+            if sum(record.state == "running" for record in self.records.values()) >= limit:
+                return False
+        if n is None:
+            return True
+        window = us(self.policy.rate_window_s)
+        if self.broken == "fixed window":
+            begin = now - now % window
+            return sum(t >= begin for t in self.grants[-n:]) < n
+        recent = [t for t in self.grants[-n:] if t > now - window]
+        if len(recent) < n:
+            return True
+        self.wakes.append(recent[0] + window + 1)
+        return False
+
+    def extend(self, held: Sequence[Held], now: int) -> list[Held]:
+        """Renew leases; those that are lost come back."""
+        lost = []
+        for each in held:
+            if not self._holds(each):
+                lost.append(each)
+            elif self.broken != "never renews":
+                self.records[each.job].deadline = max(self.records[each.job].deadline, now + self.lease)
+        return lost
+
+    def complete(self, held: Held, outcome: str, result: str, now: int) -> None:
+        """The body's end is reported; only its holder may (without fences also another, while the job is not over)."""
+        record = self.records.get(held.job)
+        self.wakes.append(now)
+        if record is None:
+            return
+        if not self._holds(held):
+            self._late(record, outcome, result, now)
+            return
+        record.holder = 0
+        if outcome == "cancelled":
+            record.state, record.over_at = "cancelled", now
+        elif outcome == "ok" and self.broken != "fails what is done":
+            self._finish(record, result, now)
+        elif outcome == "ok":
+            record.state, record.over_at = "failed", now
+        else:
+            self._failed(record, now, outcome)
+
+    def _late(self, record: Record, outcome: str, result: str, now: int) -> None:
+        """A zombie reports."""
+        if self.broken == "no fence at the report":
+            if outcome == "ok" and record.state in {"finished", "running"}:
+                record.result = result
+            elif record.state == "finished":
+                self._wait(record, now)
+            return
+        if self.promise.fenced or outcome != "ok" or record.state in {"dead", "cancelled"}:
+            return
+        if record.state != "finished":
+            record.holder = 0
+            self._finish(record, result, now)
+        elif self.habits.overwrites:
+            record.result = result
+
+    def slot_dead(self, held: Sequence[Held], running: Held | None, why: str, now: int) -> None:
+        """The supervisor saw a slot die: the running job counts, what it only had in hand is released."""
+        for each in held:
+            if self._holds(each) and each is not running:
+                self.release([each], now)
+        self.wakes.append(now)
+        if running is None or not self._holds(running):
+            return
+        record = self.records[running.job]
+        record.holder = 0
+        if self.once:
+            record.state, record.over_at = "absent", now
+        elif record.cancel_asked:
+            record.state, record.over_at = "cancelled", now
+        elif why == "timeout":
+            self._failed(record, now, "timeout")
+        elif self.promise.kill_costs_an_attempt:
+            self._failed(record, now, "error")
+        elif self.broken == "drops a crashed job":
+            record.state = "absent"
+        else:
+            record.crashes += self.broken != "crashes uncounted"
+            self._again_or_dead(record, "crashed", record.crashes, self.promise.max_crashes, now)
+
+    def release(self, held: Sequence[Held], now: int) -> None:
+        """Given back unrun: counts nothing."""
+        for each in held:
+            if self._holds(each):
+                record = self.records[each.job]
+                if record.cancel_asked:
+                    record.state, record.holder, record.over_at = "cancelled", 0, now
+                elif not self.once:
+                    self._wait(record, now)
+                else:
+                    record.state, record.holder = "absent", 0
+
+    def sweep(self, now: int) -> None:
+        """Leases that ended are given back."""
+        if now < self.hold_until or self.once:
+            return
+        for record in list(self.records.values()):
+            live = self.broken == "sweeps live leases" and self.rng.random() < 0.2
+            if record.state != "running" or not (record.deadline < now or live):
+                continue
+            self.wakes.append(now)
+            record.holder = 0
+            if self.broken == "drops what it sweeps":
+                record.state = "absent"
+            elif record.cancel_asked:
+                record.state, record.over_at = "cancelled", now
+            elif self.promise.kill_costs_an_attempt:
+                self._failed(record, now, "error")
+            else:
+                record.stalls += self.broken != "stalls uncounted"
+                self._again_or_dead(record, "stalled", record.stalls, self.promise.max_stalls, now)
+
+    def promote(self, now: int) -> None:
+        """Delayed jobs that are due wait from now on."""
+        for record in self.records.values():
+            if record.state == "delayed" and record.due <= now:
+                self._wait(record, now, wake=False)
+
+    # ---- what a store may do
+
+    def copied(self) -> tuple[dict[str, Record], list[str], list[int], bool]:
+        """What a roll-back brings back."""
+        return {job: copy(each) for job, each in self.records.items()}, list(self.ready), list(self.grants), self.paused
+
+    def restore(self, copied: tuple[dict[str, Record], list[str], list[int], bool], now: int) -> None:
+        """The store has forgotten everything since the copy was made; its counter of grants goes on (server time)."""
+        self.records, self.ready, self.grants, self.paused = copied
+        self.wakes.append(now)
+        self.wakes += [max(now, record.due) for record in self.records.values() if record.state == "delayed"]
+
+    # ---- shared
+
+    def _holds(self, held: Held) -> bool:
+        record = self.records.get(held.job)
+        return record is not None and record.holder == held.grant and record.state == "running"
+
+    def _wait(self, record: Record, now: int, *, wake: bool = True) -> None:
+        record.state, record.holder = "waiting", 0
+        self.ready.append(record.job)
+        if wake:
+            self.wakes.append(now)
+
+    def _delay(self, record: Record, due: int) -> None:
+        record.state, record.due = "delayed", due
+        self.wakes.append(due + int(self.rng.random() * us(self.promise.sweep_s) * 0.5))
+
+    def _take_off(self, record: Record) -> None:
+        self.ready = [job for job in self.ready if job != record.job]
+
+    def _finish(self, record: Record, result: str, now: int) -> None:
+        record.state, record.result, record.over_at = "finished", result, now
+        if self.broken == "result lost":
+            record.result = ""
+        elif self.broken == "finished yet waiting":
+            record.also_in = "queue"
+        elif self.broken == "finished twice":
+            self._take_off(record)
+            self._wait(record, now)
+
+    def _failed(self, record: Record, now: int, outcome: str) -> None:
+        record.attempts += self.broken != "retry uncounted"
+        most = self.policy.max_attempts
+        most += {"one attempt too many": 1, "one attempt too few": -1}.get(self.broken, 0)
+        if record.cancel_asked:
+            record.state, record.over_at = "cancelled", now
+        elif record.attempts >= most and self.broken != "never gives up":
+            self._bury(record, "timeout" if outcome == "timeout" else "exhausted", now)
+        else:
+            self._delay(record, now + self._backoff(max(record.attempts, 1)))
+            if self.broken == "failed job finished":
+                record.state, record.over_at = "finished", now
+
+    def _backoff(self, failures: int) -> int:
+        low, high = self.policy.backoff.bounds_s(failures)
+        if self.broken == "retries at once":
+            return 0
+        if self.broken == "backoff without cap":
+            return us(high * 4 + self.promise.sweep_s + self.promise.start_gap_s + self.promise.report_s + 1.0)
+        if self.broken == "backoff without jitter":
+            return us(high)
+        return us(low + (high - low) * self.rng.random()) + 1
+
+    def _again_or_dead(self, record: Record, reason: str, times: int, most: int | None, now: int) -> None:
+        if most is not None and times >= most:
+            self._bury(record, reason, now)
+        else:
+            self._wait(record, now)
+
+    def _bury(self, record: Record, reason: str, now: int) -> None:
+        record.state, record.reason, record.over_at = "dead", reason, now
+        if self.broken == "dead letter dropped":
+            record.state = "absent"
+        elif self.broken == "dead letter doubled":
+            record.listed = 2
+        elif self.broken == "dead letter with a wrong reason":
+            record.reason = {"crashed": "stalled", "exhausted": "crashed"}.get(reason, "stalled")
+        elif self.broken == "dead letter without a reason":
+            record.reason = "" if record.number % 2 else reason

@@ -1,0 +1,246 @@
+"""A world: one queue's promise, policy and habits, its machines, its load, and what will befall it. All from one seed.
+
+Times are whole microseconds since the load's begin; promises and policies keep their seconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Final
+
+from stormproof_target import KeyPattern, Policy, Promise, Source
+from stormproof_target.policy import BackoffPolicy
+
+SECOND: Final = 1_000_000
+SOURCE: Final = Source("It says so.", "the model of a lawful queue")
+CLAUSES: Final = (
+    "delivery", "repeats", "lease", "overlap", "max_attempts", "backoff", "dead_letters", "timeout", "states",
+    "self_fencing", "concurrency", "rate", "pause", "cancel", "early", "results", "residue", "leaks", "control",
+)  # fmt: skip
+KEYS: Final = (
+    KeyPattern("job:*"), KeyPattern("queue"), KeyPattern("scheduled"), KeyPattern("lease"), KeyPattern("dead"),
+    KeyPattern("result:*", 600.0),
+)  # fmt: skip
+
+SPECS: Final = (
+    "succeed", "succeed", "succeed", "long", "fail", "fail once", "fail twice", "exit", "kill_worker", "hang",
+    "hang_c", "hold_gil",
+)  # fmt: skip
+FAULTS: Final = (
+    "cut", "cut", "lose replies", "freeze", "freeze", "slow", "kill slot", "kill slot", "kill supervisor", "kill tree",
+    "stop", "restart", "roll back", "stall host", "stall worker", "cut producer", "kill producer", "pause", "cancel",
+    "cancel", "requeue", "cut all",
+)  # fmt: skip
+KINDS: Final = ("reference", "reference", "reference", "plain", "plain", "prefetch", "rq", "at most once")
+
+
+def us(seconds: float) -> int:
+    """Seconds as microseconds."""
+    return round(seconds * SECOND)
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueue:
+    """One job of the load: when it is sent, which spec, held back for how long."""
+
+    at: int
+    spec: str = "succeed"
+    delay: int = 0
+    takes: int = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """One thing that will befall: at a time, for a time, to a worker (by its index) or a job (by the same number)."""
+
+    kind: str
+    at: int
+    lasts: int = 0
+    whom: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What a queue may do this way or that without breaking its word."""
+
+    forks: bool = False  # a process a job
+    orphans_live: bool = False  # a slot without supervisor ends its body before it goes
+    kills_zombies: bool = False  # a slot whose lease is lost is ended
+    fences_itself: bool = False
+    claims_again: bool = True  # a claim whose reply was lost is answered again
+    overwrites: bool = False  # without fences: a late report changes what is over
+    gives_up: bool = False  # a worker that can't reach the store for long ends itself
+    holds: bool = False  # after the store was away no lease ends for a lease's time
+    timer_from_grant: bool = False
+    soft_timeout: bool = True
+    tells_attempts: bool = True
+    counts_hidden: bool = True  # a slot that died before its body's first line counts as a crash
+    two_places: bool = False  # a grant is two writes: the lease first, then off the list
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that decides a history; the same world always plays the same."""
+
+    kind: str
+    promise: Promise
+    policy: Policy
+    habits: Habits
+    workers: int
+    slots: int
+    jobs: tuple[Enqueue, ...]
+    blows: tuple[Blow, ...]
+    reads: str = "rest"
+    read_at: int = 0
+    noise: int = 0
+
+    def without(self, part: str, index: int) -> "World":
+        """One job or blow less."""
+        kept: tuple[Enqueue | Blow, ...] = getattr(self, part)
+        return replace(self, **{part: kept[:index] + kept[index + 1 :]})
+
+
+def draw_world(seed: int, wanting: str = "") -> World:
+    """The world of a seed. ``wanting``: what it must have, such as ``rate``, so that a rule can be broken in it."""
+    rng = Random(seed)
+    return draw_load(draw_frame(rng, wanting), rng, wanting)
+
+
+def draw_frame(rng: Random, wanting: str = "") -> World:
+    """Promise, policy, habits and machines; as yet without load."""
+    kind = _kind(rng, wanting)
+    policy = _policy(rng, wanting)
+    promise = _promise(rng, kind, policy, wanting)
+    fenced, once = promise.fenced, kind == "at most once"
+    habits = Habits(
+        forks=kind == "rq" or rng.random() < 0.1,
+        orphans_live=rng.random() < 0.2,
+        kills_zombies=rng.random() < 0.3,
+        fences_itself=promise.self_fencing or rng.random() < 0.1,
+        claims_again=not once and (fenced or rng.random() < 0.5),
+        overwrites=not fenced and rng.random() < 0.5,
+        gives_up=rng.random() < 0.15,
+        holds=rng.random() < 0.3,
+        timer_from_grant=rng.random() < 0.3,
+        soft_timeout=rng.random() < 0.7,
+        tells_attempts=rng.random() < 0.7,
+        counts_hidden=rng.random() < 0.7,
+        two_places=rng.random() < 0.15,
+    )
+    return World(
+        kind, promise, policy, habits, workers=rng.choice((1, 2, 2, 2, 3)), slots=promise.slots,
+        jobs=(), blows=(), noise=rng.getrandbits(32),
+    )  # fmt: skip
+
+
+def draw_load(frame: World, rng: Random, wanting: str = "") -> World:
+    """The same world with jobs, with blows, and with the moment at which the jobs' states are read."""
+    span = us(rng.choice((1.0, 2.0, 4.0, 6.0)))
+    jobs = sorted(
+        (draw_job(rng, span, wanting) for _ in range(rng.choice((1, 2, 3, 4, 6, 8, 12)) + (4 if wanting else 0))),
+        key=lambda job: job.at,
+    )
+    count = rng.choice((0, 1, 1, 2, 2, 3, 4))
+    blows = [draw_blow(rng, frame, span, FAULTS) for _ in range(count)]
+    if wanting in FAULTS:
+        blows += [draw_blow(rng, frame, span, (wanting,)) for _ in range(3)]
+    early = rng.random() < 0.15 and not wanting
+    return replace(
+        frame, jobs=tuple(jobs), blows=tuple(lawful_blows(blows, frame)), reads="early" if early else "rest",
+        read_at=rng.randint(us(0.5), span + us(3)) if early else 0,
+    )  # fmt: skip
+
+
+def draw_job(rng: Random, span: int, wanting: str = "") -> Enqueue:
+    """One enqueue within ``span``."""
+    spec = wanting if wanting in SPECS and rng.random() < 0.6 else rng.choice(SPECS)
+    delayed = rng.random() < (0.5 if wanting == "delay" else 0.12)
+    delay = us(rng.choice((0.3, 1.0, 2.5))) if delayed else 0
+    takes = us(rng.choice((0.001, 0.02, 0.05, 0.1, 0.3, 0.45, 0.9)))
+    return Enqueue(rng.randint(0, span), spec, delay, takes)
+
+
+def draw_blow(rng: Random, frame: World, span: int, kinds: Sequence[str]) -> Blow:
+    """One of these kinds, while the load lasts or a little later."""
+    lasts = us(rng.choice((0.05, 0.3, 0.8, 1.5, 3.0, 5.0)))
+    return Blow(rng.choice(kinds), rng.randint(us(0.05), span + us(0.5)), lasts, rng.randint(0, 11))
+
+
+def lawful_blows(blows: Sequence[Blow], frame: World) -> list[Blow]:
+    """A store that forgets is left out where the promise has no word for it: who runs at most once can't know then."""
+    kept = [blow for blow in blows if not (frame.kind == "at most once" and blow.kind in {"roll back", "requeue"})]
+    seen_roll_back = False
+    result = []
+    for blow in sorted(kept, key=lambda blow: blow.at):
+        if blow.kind == "roll back":
+            if seen_roll_back:
+                continue
+            seen_roll_back = True
+        result.append(blow)
+    return result
+
+
+def _kind(rng: Random, wanting: str) -> str:
+    kind = rng.choice(KINDS)
+    if wanting == "once":
+        return "at most once"
+    if wanting in {"fenced", "self fencing", "counts", "no lost replies"}:
+        return "reference"
+    return "reference" if wanting and kind in {"at most once", "rq"} else kind
+
+
+def _policy(rng: Random, wanting: str) -> Policy:
+    backoff = BackoffPolicy(
+        rng.choice(("fixed", "linear", "exponential")),
+        base_s=rng.choice((0.2, 0.5, 1.0)) if wanting == "backoff" else rng.choice((0.0, 0.1, 0.2, 0.5, 1.0)),
+        cap_s=1.0 if wanting == "cap" else rng.choice((0.5, 2.0)),
+        jitter="equal" if wanting in {"backoff", "cap"} else rng.choice(("none", "full", "equal")),
+    )
+    limited = wanting == "concurrency" or rng.random() < 0.15
+    rated = wanting == "rate" or rng.random() < 0.12
+    return Policy(
+        max_attempts=rng.choice((1, 2, 3, 3, 4)) if not wanting else rng.choice((2, 3)),
+        backoff=backoff,
+        timeout_s=rng.choice((0.5, 1.0, 2.0)),
+        grace_s=rng.choice((0.3, 0.5)),
+        result_ttl_s=rng.choice((1.0, 60.0, 500.0)) if not wanting else 60.0,
+        max_crashes=rng.choice((1, 2, 3)),
+        max_stalls=rng.choice((1, 2, 3)),
+        concurrency=rng.choice((1, 2)) if limited else None,
+        rate_n=rng.choice((1, 2, 3)) if rated else None,
+        rate_window_s=rng.choice((1.0, 2.0)) if rated else 60.0,
+    )
+
+
+def _promise(rng: Random, kind: str, policy: Policy, wanting: str) -> Promise:
+    lease_s = {"rq": 30.0, "at most once": float("inf")}.get(kind, rng.choice((1.0, 2.0, 2.0, 4.0)))
+    gap_s, report_s, sweep_s = rng.choice((0.1, 0.2, 0.4)), rng.choice((0.1, 0.2, 0.4)), rng.choice((0.3, 0.5, 1.0))
+    reconnect_s = rng.choice((0.1, 0.5, 1.0))
+    finite_s = 0.0 if kind == "at most once" else lease_s
+    costs = kind == "rq" or (kind == "plain" and rng.random() < 0.3)
+    bounded = not costs and (kind == "reference" or rng.random() < 0.3 or wanting == "counts")
+    return Promise(
+        delivery="at_most_once" if kind == "at most once" else "at_least_once",
+        lease_s=lease_s,
+        heartbeat_s=0.0 if kind == "at most once" else lease_s / 3,
+        margin_s=0.0 if kind == "at most once" else lease_s / 10,
+        start_gap_s=gap_s,
+        report_s=report_s,
+        reconnect_s=reconnect_s,
+        sweep_s=sweep_s,
+        prefetch=rng.choice((2, 4)) if kind == "prefetch" or (kind == "at most once" and rng.random() < 0.4) else 1,
+        slots=1 if kind == "rq" else rng.choice((1, 2, 2, 3)),
+        recovery_s=finite_s + sweep_s + gap_s + reconnect_s + 2.0,
+        fenced=kind == "reference" or (kind in {"plain", "prefetch"} and rng.random() < 0.5),
+        self_fencing=kind == "reference" and (wanting == "self fencing" or rng.random() < 0.5),
+        lost_reply_repeats=kind == "rq" or (kind == "plain" and rng.random() < 0.3),
+        stop_is_a_cause=rng.random() < 0.6,
+        kill_costs_an_attempt=costs,
+        max_crashes=policy.max_crashes if bounded else None,
+        max_stalls=policy.max_stalls if bounded else None,
+        concurrency=policy.concurrency,
+        rate_n=policy.rate_n,
+        rate_window_s=policy.rate_window_s if policy.rate_n else float("inf"),
+        keys=KEYS,
+        sources=dict.fromkeys(CLAUSES, SOURCE),
+    )

@@ -18,8 +18,24 @@ FINDINGS_SHOWN_MAX = 5
 
 
 @dataclass(frozen=True, slots=True)
+class Anomaly:
+    """What a name of ``Finding.anomaly`` stands for; each checker's module declares its own in ``ANOMALIES``.
+
+    ``definition``: what the history shows, for every value that an unknown time may have. ``smallest``: a history that
+    shows it and nothing else, a part a line, written with the helpers of ``tests/scenarios/histories.py``; a
+    test judges it. ``means``: what it comes to for who uses the queue. ``under``: what else the history needs,
+    fields of the promise and of the policy (``promise(self_fencing=True)``, ``policy(max_attempts=1)``).
+    """
+
+    definition: str
+    smallest: str
+    means: str
+    under: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """One anomaly. ``says`` is a sentence; ``runs`` the runs it is about; ``causes_rejected`` why no cause holds.
+    """One anomaly, by a name that its checker declares. ``says`` is a sentence; ``runs`` the runs it is about; ``causes_rejected`` why no cause holds.
 
     ``at_ns`` is monotonic. ``clause`` names the clause of the promise that is broken: without its source
     there is no finding.

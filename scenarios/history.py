@@ -1,22 +1,27 @@
 """The history: the ordered events of one scenario, and the tables that all checkers share, each built once."""
 
 import json
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import polars as pl
 from stormproof_target import JobSpec, Policy, Promise
 
 from scenarios import history_faults as happened
+from scenarios import history_small as small
 from scenarios import history_tables as tables
 from scenarios.history_causes import Causes
 from scenarios.history_read import Header, HistoryError, Ledgers, from_dicts, read_ledgers
-from scenarios.history_schema import COLUMNS, FEW, MANY
+from scenarios.history_schema import COLUMNS, FEW, MANY, TYPES
 from scenarios.history_types import FOREVER, Job, Run
 
 __all__ = ["History", "HistoryError", "read_history"]
+
+OP: Final = ("t", "op", "job", "queue", "phase", "outcome")
+RUN: Final = ("run", "job", "worker", "w", "pid", "life", "start", "end_lo", "end_hi", "outcome", "attempt", "fence")
 
 
 def read_history(directory: Path) -> "History":
@@ -27,10 +32,20 @@ def read_history(directory: Path) -> "History":
 class History:
     """Tables are polars frames with a row a run or a job; what is few (faults, signals, lives) is plain data."""
 
-    def __init__(self, ledgers: Ledgers) -> None:
+    def __init__(self, ledgers: Ledgers, small_lines_max: int = small.LINES_MAX) -> None:
         """``ledgers`` are checked already; see ``read_history``, ``from_events``, ``read_parquet``."""
+        self._small_lines_max = small_lines_max
         self.frames, self.header, self.torn = ledgers.frames, ledgers.header, ledgers.torn
         self._causes: Causes | None = None
+
+    @cached_property
+    def _rows(self) -> small.Rows | None:
+        """The events as rows, where they are few enough for that."""
+        if self.lines > self._small_lines_max:
+            return None
+        if isinstance(self.frames, small.RowFrames):
+            return self.frames.rows
+        return {kind: self.frames[kind].to_dicts() for kind in COLUMNS}
 
     @classmethod
     def from_events(cls, events: Sequence[Mapping[str, Any]]) -> Self:
@@ -71,17 +86,38 @@ class History:
     @cached_property
     def writers(self) -> pl.DataFrame:
         """w, worker, role, pid, pid_start, life, exit_lo, exit_hi."""
-        return tables.processes(self.frames)
+        return tables.processes(self.frames) if self._rows is None else small.framed(self._writer_rows, small.WRITERS)
 
     @cached_property
     def runs(self) -> pl.DataFrame:
         """run, job, w, worker, pid, life, start, end_lo, end_hi, outcome, attempt, fence, args_sum, sum; ordered."""
-        return tables.runs(self.frames, self.writers)
+        return (
+            tables.runs(self.frames, self.writers) if self._rows is None else small.framed(self._run_rows, small.RUNS)
+        )
 
     @cached_property
     def jobs(self) -> pl.DataFrame:
         """One row an enqueue: see ``history_tables.jobs``."""
-        return tables.jobs(self.frames, self.runs)
+        return tables.jobs(self.frames, self.runs) if self._rows is None else small.framed(self._job_rows, small.JOBS)
+
+    @cached_property
+    def _writer_rows(self) -> list[small.Row]:
+        return small.processes(self._rows or {})
+
+    @cached_property
+    def _run_rows(self) -> list[small.Row]:
+        return small.runs(self._rows or {}, self._writer_rows)
+
+    @cached_property
+    def _runs_by_job(self) -> dict[str, list[small.Row]]:
+        found: dict[str, list[small.Row]] = defaultdict(list)
+        for run in self._run_rows:
+            found[run["job"]].append(run)
+        return found
+
+    @cached_property
+    def _job_rows(self) -> list[small.Row]:
+        return small.jobs(self._rows or {}, self._runs_by_job)
 
     @cached_property
     def counts(self) -> pl.DataFrame:
@@ -108,51 +144,65 @@ class History:
     @property
     def lines(self) -> int:
         """Events in all."""
+        if isinstance(self.frames, small.RowFrames):
+            return sum(map(len, self.frames.rows.values()))
         return sum(frame.height for frame in self.frames.values())
 
-    @property
-    def _few(self) -> pl.DataFrame:
-        return self.frames[FEW]
+    @cached_property
+    def _few(self) -> dict[str, list[small.Row]]:
+        """Events of the kinds that are few, by kind."""
+        found: dict[str, list[small.Row]] = defaultdict(list)
+        for event in self.frames[FEW].to_dicts() if self._rows is None else self._rows.get(FEW, ()):
+            found[event["e"]].append(event)
+        return found
+
+    def _exited(self, pids: set[int]) -> list[small.Row]:
+        if self._rows is None:
+            return self.frames["exited"].filter(pl.col("pid").is_in(list(pids))).to_dicts()
+        return [event for event in self._rows.get("exited", ()) if event["pid"] in pids]
 
     @cached_property
     def faults(self) -> tuple[happened.FaultSpan, ...]:
         """Planned faults as they went."""
-        return happened.fault_spans(self._few)
+        return happened.fault_spans(self._few["fault"])
 
     @cached_property
     def signals(self) -> tuple[happened.Signal, ...]:
         """Signals that the harness sent."""
-        return happened.signals(self._few)
+        return happened.signals(self._few["signal"])
 
     @cached_property
     def lives(self) -> dict[str, tuple[happened.Life, ...]]:
         """Worker → its spawns."""
-        return happened.lives(self._few, self.frames["exited"], self.signals)
+        return happened.lives(self._few["spawned"], self._exited, self.signals)
 
     @cached_property
     def stalls(self) -> tuple[happened.Stall, ...]:
         """Times in which the machine did not let processes run."""
-        return happened.stalls(self._few)
+        return happened.stalls(self._few["stall"])
 
     @cached_property
     def canary(self) -> happened.Canary:
         """What the store itself lost."""
-        return happened.canary(self.frames["canary"])
+        columns = "t", "server", "n", "phase"
+        if self._rows is None:
+            return happened.canary(self.frames["canary"].select(columns).iter_rows())
+        return happened.canary(tuple(map(event.get, columns)) for event in self._rows.get("canary", ()))
 
     @cached_property
     def ops(self) -> pl.DataFrame:
         """Operators' requests: t, op, job or queue, phase, outcome."""
-        return self._few.filter(pl.col("e") == "op").select("t", "op", "job", "queue", "phase", "outcome")
+        return small.framed(self._few["op"], {name: TYPES[name] for name in OP})
+
+    @property
+    def op_rows(self) -> list[small.Row]:
+        """The same, row by row."""
+        return self._few["op"]
 
     @cached_property
     def phases(self) -> dict[str, int]:
         """When the runner first said ``load_begin``, ``load_end``, ``rest``, ..."""
-        marks = (
-            self._few.filter(pl.col("e") == "phase")
-            .select("t", "name")
-            .unique("name", keep="first", maintain_order=True)
-        )
-        return {name: t for t, name in marks.iter_rows()}
+        return {event["name"]: event["t"] for event in reversed(self._few["phase"])}
 
     @cached_property
     def begin(self) -> int:
@@ -166,6 +216,8 @@ class History:
 
     def _times(self) -> list[int]:
         """The first and the last of each table."""
+        if self._rows is not None:
+            return [rows[index]["t"] for rows in self._rows.values() if rows for index in (0, -1)]
         return [int(frame["t"][index]) for frame in self.frames.values() if frame.height for index in (0, -1)]
 
     @cached_property
@@ -185,6 +237,27 @@ class History:
         )
         return max((int(t) for t in times.row(0) if t is not None), default=0)
 
+    @cached_property
+    def open_when_read(self) -> tuple[dict[str, int], frozenset[str]]:
+        """Runs that were open when the harness began to read the states: how many a worker had, and their jobs."""
+        was_open = (pl.col("end_hi") >= self.looked_at) & (pl.col("start") <= self.looked_at)
+        found = self.runs.select(pl.col("worker", "job").filter(was_open))
+        return dict(Counter(found["worker"].to_list())), frozenset(found["job"].to_list())
+
+    # ---- a selection: ``DataFrame.filter`` takes eight times as long, and copies every column
+
+    def jobs_that(self, holds: pl.Expr) -> pl.Series:
+        """Names of the jobs of which an expression over ``jobs`` holds, in order."""
+        return self.jobs.select(pl.col("job").filter(holds)).to_series()
+
+    def count_jobs(self, holds: pl.Expr) -> int:
+        """How many these are."""
+        return int(self.jobs.select(holds.sum()).item())
+
+    def jobs_with_runs_that(self, holds: pl.Expr) -> pl.Series:
+        """Names of the jobs, once a run of which an expression over ``runs`` holds."""
+        return self.runs.select(pl.col("job").filter(holds)).to_series()
+
     # ---- what a promise makes of it
 
     def causes(self, promise: Promise, policy: Policy) -> Causes:
@@ -198,24 +271,28 @@ class History:
 
     def stories(self, names: Iterable[str] | pl.Series) -> list[Job]:
         """These jobs with their runs, in order of their enqueue; names that were never invoked are left out."""
-        wanted = pl.Series("job", list(names), dtype=pl.String)
+        if self._rows is not None:
+            chosen_names = set(names)
+            return [job for job in self._all_stories if job.job in chosen_names] if chosen_names else []
+        wanted = names if isinstance(names, pl.Series) else pl.Series("job", list(names), dtype=pl.String)
         if wanted.is_empty():
             return []
-        chosen = wanted.to_frame().unique().lazy()
+        chosen = wanted.alias("job").to_frame().unique().lazy()
         by_job: dict[str, list[Run]] = {}
-        columns = (
-            "run", "job", "worker", "w", "pid", "life", "start", "end_lo", "end_hi", "outcome", "attempt", "fence",
-        )  # fmt: skip
         for row in (
-            self.runs.lazy()
-            .join(chosen, on="job", how="semi", maintain_order="left")
-            .select(columns)
-            .collect()
-            .iter_rows()
+            self.runs.lazy().join(chosen, on="job", how="semi", maintain_order="left").select(RUN).collect().iter_rows()
         ):
             by_job.setdefault(row[1], []).append(Run(*row))
         table = self.jobs.lazy().join(chosen, on="job", how="semi", maintain_order="left").collect()
         return [_job(row, by_job.get(row["job"], [])) for row in table.iter_rows(named=True)]
+
+    @cached_property
+    def _all_stories(self) -> list[Job]:
+        """Of a small history: every job, since most checkers want most of them."""
+        runs = self._runs_by_job
+        return [
+            _job(row, [Run(*(run[name] for name in RUN)) for run in runs.get(row["job"], ())]) for row in self._job_rows
+        ]
 
 
 def _stored(path: Path, kind: str) -> pl.DataFrame:

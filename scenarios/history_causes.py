@@ -69,9 +69,9 @@ class Causes:
             if signal.name == "KILL":
                 self._kills[signal.worker, signal.pid].append(signal.t)
         self._requeues: dict[str, list[int]] = defaultdict(list)
-        for t, op, job in history.ops.select("t", "op", "job").iter_rows():
-            if op == "requeue":
-                self._requeues[job].append(t)
+        for event in history.op_rows:
+            if event["op"] == "requeue":
+                self._requeues[event["job"]].append(event["t"])
 
     # ---- cuts: intervals in which a worker could not renew
 

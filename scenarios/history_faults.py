@@ -4,16 +4,17 @@ These are few, so they are plain data. All times in monotonic nanoseconds.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-
-import polars as pl
 
 from scenarios.history_types import FOREVER
 
 PRODUCER: Final = "producer"
 HOST: Final = "host"
+Event = Mapping[str, Any]
+Ended = Callable[[set[int]], Iterable[Event]]
+"""The events ``exited`` of processes with these pids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,11 @@ class FaultSpan:
         return self.effect == "store_down" or not self.workers or worker in self.workers
 
 
-def fault_spans(events: pl.DataFrame) -> tuple[FaultSpan, ...]:
+def fault_spans(events: Iterable[Event]) -> tuple[FaultSpan, ...]:
     """From the ``fault`` events, in order of injection."""
     spans: dict[str, FaultSpan] = {}
     columns = ("t", "fault", "kind", "effect", "phase", "workers", "n", "evidence")
-    for t, label, kind, effect, phase, workers, n, evidence in _rows(events, "fault", columns):
+    for t, label, kind, effect, phase, workers, n, evidence in _rows(events, columns):
         span = spans.get(label)
         if span is None:
             span = FaultSpan(label, kind or label, effect or "", t, FOREVER, frozenset(), 0, ())
@@ -83,22 +84,21 @@ class Life:
     told_to_stop: int = FOREVER  # when any process of it was first sent TERM
 
 
-def signals(events: pl.DataFrame) -> tuple[Signal, ...]:
+def signals(events: Iterable[Event]) -> tuple[Signal, ...]:
     """From the ``signal`` events."""
-    rows = _rows(events, "signal", ("t", "worker", "pid", "name"))
+    rows = _rows(events, ("t", "worker", "pid", "name"))
     return tuple(Signal(t, worker or "", pid or 0, name) for t, worker, pid, name in rows)
 
 
-def lives(events: pl.DataFrame, exited: pl.DataFrame, sent: Iterable[Signal]) -> dict[str, tuple[Life, ...]]:
-    """Worker → its lives in order. ``exited``: ends of processes, many where jobs are forked."""
+def lives(spawned: Iterable[Event], exited: Ended, sent: Iterable[Signal]) -> dict[str, tuple[Life, ...]]:
+    """Worker → its lives in order. ``exited``: the ends of these processes by pid, many where jobs are forked."""
     found: dict[str, list[Life]] = defaultdict(list)
     by_process: dict[tuple[int, int], tuple[str, int]] = {}
-    for t, worker, pid, pid_start in _rows(events, "spawned", ("t", "worker", "pid", "pid_start")):
+    for t, worker, pid, pid_start in _rows(spawned, ("t", "worker", "pid", "pid_start")):
         found[worker].append(Life(worker, len(found[worker]) + 1, pid, t))
         by_process[pid, pid_start] = worker, len(found[worker]) - 1
     wanted = {pid for pid, _ in by_process}
-    exits = exited.filter(pl.col("pid").is_in(list(wanted)))
-    for t, pid, pid_start, lo, status in exits.select("t", "pid", "pid_start", "lo_ns", "status").iter_rows():
+    for t, pid, pid_start, lo, status in _rows(exited(wanted), ("t", "pid", "pid_start", "lo_ns", "status")):
         if (pid, pid_start) in by_process:
             worker, index = by_process[pid, pid_start]
             found[worker][index] = replace(found[worker][index], exit_lo=lo or 0, exit_hi=t, status=status)
@@ -128,9 +128,9 @@ class Stall:
     by: str
 
 
-def stalls(events: pl.DataFrame) -> tuple[Stall, ...]:
+def stalls(events: Iterable[Event]) -> tuple[Stall, ...]:
     """From the ``stall`` events."""
-    rows = _rows(events, "stall", ("t", "worker", "lo_ns", "by"))
+    rows = _rows(events, ("t", "worker", "lo_ns", "by"))
     return tuple(Stall(worker or HOST, lo, t, by or "") for t, worker, lo, by in rows)
 
 
@@ -172,10 +172,10 @@ class Canary:
     losses: tuple[StoreLoss, ...] = field(default_factory=tuple)
 
 
-def canary(events: pl.DataFrame) -> Canary:
-    """From the ``canary`` events: blocks of acknowledged numbers that are missing."""
+def canary(events: Iterable[tuple[Any, ...]]) -> Canary:
+    """From the ``canary`` events (t, server, n, phase): blocks of acknowledged numbers that are missing."""
     phases: dict[str, dict[str, dict[int, int]]] = defaultdict(lambda: {"sent": {}, "acked": {}, "missing": {}})
-    for t, server, n, phase in events.select("t", "server", "n", "phase").iter_rows():
+    for t, server, n, phase in events:
         phases[server or ""][phase][n] = t
     losses: list[StoreLoss] = []
     for seen in phases.values():
@@ -205,5 +205,5 @@ def _losses(sent: Mapping[int, int], acked: Mapping[int, int], missing: Mapping[
     return losses
 
 
-def _rows(events: pl.DataFrame, name: str, columns: tuple[str, ...]) -> Iterable[tuple[Any, ...]]:
-    return events.filter(pl.col("e") == name).select(columns).iter_rows()
+def _rows(events: Iterable[Event], columns: tuple[str, ...]) -> Iterable[tuple[Any, ...]]:
+    return (tuple(event.get(column) for column in columns) for event in events)

@@ -9,12 +9,14 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from scenarios.history_schema import COLUMNS, EVERY_LINE, FEW, MANY, TYPES, Frames, empty
+from scenarios.history_small import RowFrames
 
 INTACT_SUFFIX: Final = ".intact"
 CHUNK_BYTES: Final = 1 << 25  # parsed at once: memory is bounded by it, not by the length of a file
@@ -116,11 +118,37 @@ def _header(data: bytes) -> Header | None:
 
 def from_dicts(events: Sequence[Mapping[str, Any]]) -> Ledgers:
     """The same from events in memory, in any order. Raises ``HistoryError``."""
-    told = [event for event in events if event["e"] == "target"]
-    sorter = _Sorter()
-    if events:
-        sorter.add(pl.from_dicts([dict(event) for event in events], schema=TYPES, strict=False))
-    return Ledgers(sorter.frames(), Header.from_event(told[0]) if told else Header(), 0)
+    lacking = [event for event in events if any(event.get(key) is None for key in EVERY_LINE)]
+    if lacking:
+        raise _lacking(len(lacking), tuple(map(lacking[0].get, EVERY_LINE)))
+    numbers: dict[str, list[int]] = defaultdict(list)
+    rows: dict[str, list[dict[str, Any]]] = {kind: [] for kind in COLUMNS}
+    told: list[Mapping[str, Any]] = []
+    for event in sorted(events, key=itemgetter("t")):
+        numbers[event["w"]].append(event["seq"])
+        kind = event["e"]
+        rows[kind if kind in MANY else FEW].append({**event})
+        if kind == "target":
+            told.append(event)
+    for writer in sorted(numbers):
+        seen = numbers[writer]
+        _check(writer, 0, (min(seen), max(seen), len(set(seen)), len(seen)))
+    return Ledgers(RowFrames(rows), Header.from_event(told[0]) if told else Header(), 0)
+
+
+def _lacking(count: int, first: tuple[Any, ...]) -> HistoryError:
+    return HistoryError(f"{count} lines lack one of {', '.join(EVERY_LINE)}: {first}")
+
+
+def _check(writer: str, before: int, numbers: tuple[int, int, int, int]) -> int:
+    """``numbers``: the first, the last, how many different ones, how many lines. Returns the last."""
+    first, last, distinct, lines = numbers
+    if first != before + 1 or not last - before == distinct == lines:
+        raise HistoryError(
+            f"writer {writer}: {distinct} of its lines {before + 1} to {last} are there: a line was lost that a"
+            " process had written"
+        )
+    return last
 
 
 class _Sorter:
@@ -135,8 +163,7 @@ class _Sorter:
         """The next events of their writers. Raises ``HistoryError`` if one of them was left out."""
         lacking = events.filter(pl.any_horizontal(pl.col(list(EVERY_LINE)).is_null()))
         if lacking.height:
-            first = lacking.select(EVERY_LINE).row(0)
-            raise HistoryError(f"{lacking.height} lines lack one of {', '.join(EVERY_LINE)}: {first}")
+            raise _lacking(lacking.height, lacking.select(EVERY_LINE).row(0))
         self._check(events)
         for (name,), part in events.partition_by("e", as_dict=True, maintain_order=True).items():
             kind = name if name in MANY else FEW
@@ -146,14 +173,8 @@ class _Sorter:
         writers = events.group_by("w").agg(
             first=pl.col("seq").min(), last=pl.col("seq").max(), distinct=pl.col("seq").n_unique(), lines=pl.len()
         )
-        for writer, first, last, distinct, lines in writers.sort("w").iter_rows():
-            before = self._seen.get(writer, 0)
-            if first != before + 1 or not last - before == distinct == lines:
-                raise HistoryError(
-                    f"writer {writer}: {distinct} of its lines {before + 1} to {last} are there: a line was lost that a"
-                    " process had written"
-                )
-            self._seen[writer] = last
+        for writer, *numbers in writers.sort("w").iter_rows():
+            self._seen[writer] = _check(writer, self._seen.get(writer, 0), (*numbers,))
 
     def frames(self) -> Frames:
         """All of it, each table in order of time. Lines of one instant keep their writers' order."""

@@ -6,8 +6,6 @@ what can't have moved.
 
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from scenarios.history_causes import Causes, merged, overlap_ns
 from scenarios.history_types import FOREVER, Job, Run, ns
 
@@ -24,9 +22,7 @@ class Rest:
         self.history, self.promise = causes.history, causes.promise
         self.read_at = self.history.looked_at
         moves = max(ns(self.promise.start_gap_s), ns(self.promise.report_s))
-        open_runs = self.history.runs.filter((pl.col("end_hi") >= self.read_at) & (pl.col("start") <= self.read_at))
-        self.open_by_worker: dict[str, int] = dict(open_runs.group_by("worker").len().iter_rows())
-        self.open_jobs = set(open_runs["job"])
+        self.open_by_worker, self.open_jobs = self.history.open_when_read
         self._stalls = merged((stall.lo, stall.hi) for stall in self.history.stalls)
         self.quiet_since = self._last_disturbance()
         self.quiet_ns = self._awake_since(self.quiet_since)

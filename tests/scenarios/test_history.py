@@ -4,11 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 from stormproof_target import Promise
 from stormproof_target.ledger import INTACT_SUFFIX
 from stormproof_target.spec import fails
 
 from scenarios.history import History, HistoryError, read_history
+from scenarios.history_read import Ledgers
 from tests.scenarios.histories import (
     PROMISE,
     Lines,
@@ -22,6 +26,7 @@ from tests.scenarios.histories import (
     state,
     target,
 )
+from tests.scenarios.lawful_queue import LawfulQueue
 
 pytestmark = pytest.mark.unit
 
@@ -156,3 +161,25 @@ def test_the_host_s_word_of_a_producer_that_died_is_unknown() -> None:
     lost_answer = History.from_events([e for e in lines(acked("j", 0)) if e["e"] != "acked"])
     assert told.jobs["outcome"].to_list() == ["acked"]
     assert lost_answer.jobs["outcome"].to_list() == ["unknown"]
+
+
+def told_by_polars(seed: int) -> tuple[History, History]:
+    """The same history with its tables built row by row, and by queries."""
+    events = lines(*LawfulQueue(seed).history())
+    small, large = History.from_events(events), History.from_events(events)
+    frames = dict(large.frames)
+    return small, History(Ledgers(frames, large.header, 0), small_lines_max=0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_tables_built_row_by_row_are_those_that_the_queries_build(seed: int) -> None:
+    small, large = told_by_polars(seed)
+    assert_frame_equal(small.writers, large.writers, check_row_order=False)
+    assert_frame_equal(small.runs, large.runs)
+    assert_frame_equal(small.jobs, large.jobs)
+    assert small.stories(small.jobs["job"]) == large.stories(large.jobs["job"])
+    assert (small.faults, small.signals, small.lives, small.stalls, small.canary, small.phases, small.begin) == (
+        large.faults, large.signals, large.lives, large.stalls, large.canary, large.phases, large.begin,
+    )  # fmt: skip
+    assert (small.end, small.lines, small.open_when_read) == (large.end, large.lines, large.open_when_read)

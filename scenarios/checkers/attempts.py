@@ -60,9 +60,10 @@ def _too_many(job: Job, causes: "Causes", most: int) -> tuple[str, str, tuple[st
     crashes, stalls = causes.promise.max_crashes, causes.promise.max_stalls
     failures = sum(causes.failed_surely(run, job) for run in job.runs)
     other = sum(bool(causes.repeat(a, b, job) - {Cause.FAILED}) for a, b in job.pairs)
-    if failures > most:
+    again = causes.requeued(job)  # an operator's requeue begins every count anew
+    if failures > most and not again:
         return "too many attempts", f"failed {failures} times, where {most} attempts are allowed", ()
-    if len(job.runs) > most + other:
+    if len(job.runs) > most + other and not again:
         repeats = len(job.runs) - 1
         why = f"No other cause: {other} of its {repeats} repeats follow a kill, cut, stop, store loss or request."
         return "too many attempts", f"ran {len(job.runs)} times, where {most} attempts are allowed", (why,)
@@ -75,7 +76,7 @@ def _too_many(job: Job, causes: "Causes", most: int) -> tuple[str, str, tuple[st
             stalls,
         ),
     ):
-        if bound is not None and times > bound + 1:  # whether the last one counts is read differently
+        if bound is not None and times > bound + 1 and not again:  # whether the last one counts is read differently
             return anomaly, f"{did} {times} times, where {bound} are allowed", ()
     counted = max(run.attempt for run in job.runs)
     if counted > most:

@@ -65,9 +65,13 @@ def _bounds(job: Job, causes: "Causes", index: int) -> tuple[int, int]:
 
 
 def _too_late(a: Run, b: Run, bounds: tuple[int, int], promise: Promise, slots: "_Slots") -> bool:
-    """A backlog delays lawfully, and so does a batch in hand: only a slot that was surely free accuses."""
-    limit = bounds[1] + ns(promise.start_gap_s) + ns(promise.sweep_s)
-    late = b.start - a.end_hi > limit and promise.prefetch == 1
+    """A backlog delays lawfully, and so does a batch in hand or a limit: only a slot that was surely free accuses.
+
+    The delay begins when the queue hears of the failure, up to ``report_s`` after its end.
+    """
+    limit = bounds[1] + ns(promise.report_s) + ns(promise.start_gap_s) + ns(promise.sweep_s)
+    held_up = promise.prefetch > 1 or promise.concurrency is not None or promise.rate_n is not None
+    late = b.start - a.end_hi > limit and not held_up
     return late and slots.free_between(a.end_hi + bounds[1], b.start)
 
 

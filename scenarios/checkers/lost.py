@@ -137,11 +137,17 @@ def _rejected(job: Job, rest: Rest, history: "History") -> tuple[str, ...]:
 
 
 class _AtMostOnce:
-    """A kill or a cut may cost the run that it hit, and each kill the jobs that a slot had in hand unseen."""
+    """A kill or a cut may cost the run that it hit, and the jobs that slots had in hand, or on the way, unseen.
+
+    So may the end of a process by its own job or its timeout.
+    """
 
     def __init__(self, causes: "Causes") -> None:
-        kills = sum(1 for signal in causes.history.signals if signal.name == "KILL")
-        self.causes, self.left = causes, kills * max(causes.promise.prefetch, 1)
+        history, promise = causes.history, causes.promise
+        ends = sum(1 for signal in history.signals if signal.name == "KILL")
+        ends += history.runs.filter(pl.col("outcome") == "exit").height
+        replies = sum(len(causes.cuts(worker)) for worker in history.lives) * promise.slots
+        self.causes, self.left = causes, (ends + replies) * max(promise.prefetch, 1)
 
     def excuses(self, job: Job) -> bool:
         if any(self._hit(run) for run in job.runs):

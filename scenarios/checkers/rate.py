@@ -24,7 +24,8 @@ def rate(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
 
     A run's grant lies between ``start_gap_s`` before its start and its start. So where the latest of N + 1 runs started
     less than a window after the earliest can have been granted, N + 1 were granted in one window. Where the queue
-    keeps the times of its grants, these are held against the rate as they are.
+    keeps the times of its grants, these are held against the rate as they are. What a slot has fetched ahead may have
+    been granted at any time before it starts, so a queue that fetches ahead is held against its own times only.
     """
     if promise.rate_n is None:
         return Judged(0)
@@ -43,7 +44,7 @@ def rate(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     for worker, cuts in unsure.items():
         for lo, hi in (*cuts, *host):
             known &= ~((pl.col("worker") == worker) & (pl.col("start") >= lo) & (pl.col("start") - gap <= hi))
-    certain = runs.filter(known)
+    certain = runs.filter(known & (promise.prefetch == 1))
     tally.explained = runs.height - certain.height
     n = promise.rate_n
     for (queue,), mine in certain.partition_by("queue", as_dict=True).items():

@@ -9,7 +9,7 @@ from tests.lawful.world import Blow, us
 if TYPE_CHECKING:
     from tests.lawful.play import Play
 
-CANARY_EVERY = us(0.15)
+CANARY_EVERY = us(0.1)
 
 
 class Blows:
@@ -162,7 +162,8 @@ class Blows:
         play = self.play
         if play.now < play.down_until:
             return
-        play.at(play.now + min(blow.lasts, us(1.5)), self._forget, blow, play.store.copied(), play.now)
+        lasts = min(max(blow.lasts, us(0.25)), us(1.5))  # less than two periods of the canary may not show
+        play.at(play.now + lasts, self._forget, blow, play.store.copied(), play.now)
 
     def _forget(self, blow: Blow, copied: Any, since: int) -> None:  # noqa: ANN401  # the store's own matter
         play, lasts = self.play, us(0.1) + blow.lasts // 4

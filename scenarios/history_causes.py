@@ -97,6 +97,10 @@ class Causes:
         """A stop of milliseconds (the harness looks for a victim) breaks no connection: nothing is made anew."""
         return hi + self._reconnect if hi - lo > max(ns(self.promise.heartbeat_s), ns(0.1)) else hi
 
+    def frozen_at(self, worker: str, t: int) -> bool:
+        """Whether it was stopped at ``t``."""
+        return any(lo <= t <= hi for lo, hi in self._frozen.get(worker, []))
+
     def life(self, worker: str, number: int) -> Life | None:
         """The worker's ``number``-th spawn (from 1), where it is known."""
         mine = self.history.lives.get(worker, ())

@@ -7,6 +7,7 @@ what can't have moved.
 from typing import TYPE_CHECKING
 
 from scenarios.history_causes import Causes, merged, overlap_ns
+from scenarios.history_faults import HOST
 from scenarios.history_types import FOREVER, Job, Run, ns
 
 if TYPE_CHECKING:
@@ -66,12 +67,18 @@ class Rest:
         return self.nothing_moves and self._awake_since(self.due_hi(job)) > ns(self.promise.moves_s)
 
     def free_slot(self) -> bool:
-        """Whether a worker was alive, awake, and ran fewer bodies than it may, all the quiet time long."""
+        """Whether a worker was alive, awake, and ran fewer bodies than it may, all the quiet time long.
+
+        Faults that cut it off were healed before: see ``_last_disturbance``.
+        """
         since = self.quiet_since
         slots = min(self.scenario.workers.slots, self.promise.slots)
+        brief = ns(self.promise.heartbeat_s)  # so short a stall ends no lease and begins nothing anew: it is no quiet
+        stalls = [stall for stall in self.history.stalls if stall.hi > since and stall.hi - stall.lo > brief]
         for worker, lives in self.history.lives.items():
             alive = [life for life in lives if life.born <= since and life.exit_hi >= self.read_at]
-            awake = not any(lo < self.read_at and hi > since for lo, hi in self.causes.cuts(worker))
+            awake = not any(stall.worker in {worker, HOST} and stall.lo < self.read_at for stall in stalls)
+            awake = awake and not self.causes.frozen_at(worker, self.read_at)
             if alive and awake and self.open_by_worker.get(worker, 0) < slots:
                 return True
         return False

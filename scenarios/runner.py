@@ -38,6 +38,7 @@ from scenarios.target_program import TargetError, TargetProgram
 from scenarios.waiting import NS_A_SECOND, Look, Patience
 
 POLL_S: Final = 0.05
+STALLED_S_MAX: Final = 2.0  # what is judged as quiet is less than what passed: a busy machine's stalls are taken off
 MOVES_MARGIN_S: Final = 0.5
 READY_S: Final = 30.0
 WARM_UP_S: Final = 0.2
@@ -316,7 +317,7 @@ class ScenarioRunner:
         self._phase = "coming to rest"
         scenario, promise = self.scenario, self.description.promise
         rest_s = max(scenario.rest_s, promise.moves_s + MOVES_MARGIN_S)  # else a job in no key could not be called lost
-        patience = Patience(time.monotonic_ns(), rest_s, scenario.settle_s, promise.recovery_s)
+        patience = Patience(time.monotonic_ns(), rest_s, scenario.settle_s, promise.recovery_s + STALLED_S_MAX)
         while True:
             self._look(env, left_s=patience.left_s(time.monotonic_ns()))
             look = Look(time.monotonic_ns(), env.view.last_run_event_ns, counting.outstanding)

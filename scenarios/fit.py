@@ -15,7 +15,7 @@ from scenarios.scenario import Scenario
 LOAD_S_MAX: Final = 16.0
 KIND_NEEDS: Final = {"fail": "retries"}
 """What a kind of job asks of any target: without it, its jobs are left out."""
-OURS_ONLY: Final = frozenset({"store_down", "backup"})
+OURS_ONLY: Final = frozenset({"store_down", "backup", "refused"})
 """Effects on a store that the harness must have started itself."""
 SITUATION_NEEDS: Final = {
     "retries": "retries",

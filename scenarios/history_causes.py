@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Interval = tuple[int, int]
 STOLEN: Final = frozenset({"cut", "store_down"})  # effects that can swallow a reply
+RENEWS_NOT: Final = STOLEN | {"slow", "freeze", "refused"}  # effects under which a lease may not be renewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Causes:
             found += [
                 (span.inject, span.healed + self._reconnect)
                 for span in self.history.faults
-                if span.effect in {"cut", "slow", "freeze", "store_down"} and span.hits(worker)
+                if span.effect in RENEWS_NOT and span.hits(worker)
             ]
             found += [(stall.lo, stall.hi) for stall in self.history.stalls if stall.worker in {worker, HOST}]
             mine = self.life(worker, life)

@@ -50,7 +50,7 @@ class Link(Protocol):
         """Take back what ``by`` cut; idempotent."""
 
     def poison(self, by: str, kind: str, attributes: Mapping[str, int]) -> None:
-        """Add a toxic (``latency``, ``reset_peer``) to both directions or where it belongs."""
+        """Add a toxic (``latency``, ``reset_peer``, ``limit_data``) to both directions or where it belongs."""
 
     def cure(self, by: str) -> None:
         """Remove the toxics that ``by`` added; idempotent."""

@@ -19,11 +19,15 @@ from typing import Literal, Protocol, runtime_checkable
 from chaos.causes import Cause
 from chaos.environment import Environment
 
-Effect = Literal["cut", "slow", "freeze", "store_down", "kill", "pause", "backup", "deploy"]
+Effect = Literal[
+    "cut", "slow", "freeze", "store_down", "refused", "forgotten", "kill", "pause", "cancel", "backup", "deploy"
+]
 """What a fault does to those it hits: a blocking cut of their link, a slow link, a stop, a dead store or process.
 
-An operator's steps are planned, seen to take effect and taken back like faults: ``pause`` stops a queue, ``backup``
-hits nobody, ``deploy`` replaces workers, which may end what they run.
+A store may also have writes ``refused``, each with an answer that says so, or have ``forgotten`` what a client must be
+able to tell it again; that excuses nobody. An operator's steps are planned, seen to take effect and taken back like
+faults: ``pause`` stops a queue, ``cancel`` ends jobs, ``backup`` hits nobody, ``deploy`` replaces workers, which may
+end what they run.
 """
 
 

@@ -29,6 +29,7 @@ POLL_S: Final = 0.005
 STREAMS: Final[Mapping[str, tuple[str, ...]]] = {
     "latency": ("downstream",),  # Redis' answers come late
     "reset_peer": ("upstream", "downstream"),  # whichever side sends first meets a reset
+    "limit_data": ("downstream",),  # Redis' answers end in mid-sentence
 }
 
 

@@ -11,13 +11,13 @@ from typing import Final
 from chaos.errors import HarnessError
 from reports.objectives import ObjectiveError
 from reports.run_record import RecordError
-from scenarios.commands import check, demo, doctor, list_, report, run, seeds, serve_load, validate
+from scenarios.commands import check, demo, doctor, list_, planted, report, run, seeds, serve_load, validate
 from scenarios.exit_codes import Exit
 from scenarios.history_read import HistoryError
 from scenarios.registered import ScenarioFileError
 from scenarios.target_program import TargetError
 
-COMMANDS: Final = (doctor, list_, validate, run, check, report, demo, seeds, serve_load)
+COMMANDS: Final = (doctor, list_, validate, run, check, report, demo, seeds, planted, serve_load)
 USAGE_ERRORS: Final = (TargetError, ScenarioFileError, ObjectiveError, RecordError)
 EPILOGUE: Final = """exit codes:
   0 pass      1 fail      2 usage or configuration      3 inconclusive

@@ -14,6 +14,13 @@ class FinishedFlipsToFailed(Variant):
     name = "finished-flips-to-failed"
     places = (
         Place(
+            "claim",
+            """remember('', '')
+""",
+            """remember(known[3] or '', known[4] or '')
+""",
+        ),
+        Place(
             "slot_dead",
             "if not held then return {'applied', 'none'} end",
             """if not held then

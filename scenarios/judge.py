@@ -9,6 +9,7 @@ from stormproof_target import Promise
 from reports.verdict import Verdict, worst
 from scenarios.checkers import Judged
 from scenarios.checkers.registry import CHECKERS, Registered, clause_of
+from scenarios.doubts import ROLL_BACKS, doubts
 from scenarios.history_read import HistoryError
 
 if TYPE_CHECKING:
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from scenarios.scenario import Scenario
 
 UNDECIDED_SHARE_MAX: Final = 0.01
-ROLL_BACKS: Final = frozenset({"restore backup"})
-"""Faults that make a store forget what it had on the disk, and were meant to."""
 NOTHING: Final = Judged(0)
 
 
@@ -36,14 +35,18 @@ class CheckerJudgement:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """All checkers over one history, in the registry's order: the weightiest anomaly first."""
+    """All checkers over one history, in the registry's order: the weightiest anomaly first.
+
+    ``doubts``: why the history itself can't be relied on. A finding stands all the same; a pass does not.
+    """
 
     checkers: tuple[CheckerJudgement, ...]
+    doubts: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
-        """The worst of them."""
-        return worst(each.verdict for each in self.checkers)
+        """The worst of them; not better than inconclusive where the history is in doubt."""
+        return worst([*(each.verdict for each in self.checkers), *[Verdict.INCONCLUSIVE] * len(self.doubts)])
 
     @property
     def failed(self) -> tuple[str, ...]:
@@ -62,7 +65,8 @@ def judge(history: "History", promise: Promise, scenario: "Scenario") -> Judgeme
             f"the store lost {history.canary.missing} of {history.canary.acked} writes that it had acknowledged under"
             " appendfsync always: a disk or a server that does not keep what it says it keeps"
         )
-    return Judgement(tuple(_one(name, registered, history, promise, scenario) for name, registered in CHECKERS.items()))
+    judged = tuple(_one(name, registered, history, promise, scenario) for name, registered in CHECKERS.items())
+    return Judgement(judged, doubts(history))
 
 
 def _one(

@@ -28,7 +28,7 @@ from scenarios.checkers import FINDINGS_SHOWN_MAX, Finding
 from scenarios.explain import key_rows
 from scenarios.fit import Fitted
 from scenarios.history import History
-from scenarios.judge import CheckerJudgement, judge
+from scenarios.judge import CheckerJudgement, Judgement, judge
 from scenarios.metrics import Metrics
 from scenarios.series import marks, series
 from scenarios.situations import evaluate_situations
@@ -60,7 +60,8 @@ def record(
     """Judge the history and write everything down. Finding ids are given by the suite."""
     fitted, promise = circumstances.fitted, circumstances.description.promise
     scenario = fitted.scenario
-    checked = judge(history, promise, scenario).checkers
+    judgement = judge(history, promise, scenario)
+    checked = judgement.checkers
     fault_runs = tuple(_fault_runs(faults, history.begin))
     situations = tuple(
         Situation(expression=each.expression, measured=each.measured, reached=each.reached)
@@ -72,7 +73,7 @@ def record(
     by_name = {metric.name: metric for metric in numbers}
     verdict = worst(
         [
-            *(check.verdict for check in checked),
+            judgement.verdict,
             *(objective.verdict for objective in objectives),
             *(Verdict.PASS if fault.fired else Verdict.INCONCLUSIVE for fault in fault_runs),
             *(Verdict.PASS if situation.reached else Verdict.INCONCLUSIVE for situation in situations),
@@ -91,7 +92,7 @@ def record(
         durability=scenario.durability,
         runs=int(by_name["runs"].value or 0),
         retries=int(by_name["retries"].value or 0),
-        why=tuple(_why(checked, objectives, fault_runs, situations, history.begin)),
+        why=tuple(_why(judgement, objectives, fault_runs, situations, history.begin)),
         faults=fault_runs,
         situations=situations,
         checkers=tuple(_checker_run(check) for check in checked),
@@ -274,19 +275,21 @@ def _whereabouts(history: History, name: str) -> str:
 
 
 def _why(
-    checked: Iterable[CheckerJudgement],
+    judgement: Judgement,
     objectives: Iterable[ObjectiveResult],
     faults: Iterable[FaultRun],
     situations: Iterable[Situation],
     begin: int,
 ) -> Iterator[str]:
     """The reasons of the verdict, the weightiest first."""
+    checked = judgement.checkers
     for check in checked:
         if check.judged.total:
             yield _load_first(check.judged.findings, begin)[0].says
     for objective in objectives:
         if objective.verdict is Verdict.FAIL:
             yield f"{objective.text} was missed" + (f": {objective.note}" if objective.note else "")
+    yield from judgement.doubts
     yield from (f"checker {check.name} crashed: {check.error}" for check in checked if check.error)
     yield from (
         f"{fault.label} did not fire" + (f": {fault.note}" if fault.note else "") for fault in faults if not fault.fired

@@ -71,6 +71,8 @@ def _judge_again(path: Path, scenario: Scenario | None) -> Verdict:
     history = History.read_parquet(path)
     judgement = judge(history, Promise.from_dict(history.header.promise), scenario)
     print(f"{path.parent.parent.name}/{path.parent.name}: {judgement.verdict.upper()}")
+    for doubt in judgement.doubts:
+        print(f"  in doubt: {doubt}")
     for check in judgement.checkers:
         judged = check.judged
         print(

@@ -13,10 +13,14 @@ from scenarios.checkers.concurrency import concurrency
 from scenarios.checkers.control import control
 from scenarios.checkers.dead_letters import dead_letters
 from scenarios.checkers.duplicates import duplicates
+from scenarios.checkers.early import early
+from scenarios.checkers.leaks import leaks
 from scenarios.checkers.lost import lost
 from scenarios.checkers.overlap import overlap
 from scenarios.checkers.phantom import phantom
 from scenarios.checkers.rate import rate
+from scenarios.checkers.residue import residue
+from scenarios.checkers.results import results
 from scenarios.checkers.states import states
 from scenarios.checkers.timeouts import timeouts
 from scenarios.checkers.unknown import unknown
@@ -52,7 +56,21 @@ def _rate_is_limited(scenario: "Scenario") -> bool:
 
 
 def _something_is_paused(scenario: "Scenario") -> bool:
-    return any(planned.fault.effect == "pause" for planned in scenario.faults)
+    return any(planned.fault.effect in {"pause", "cancel"} for planned in scenario.faults)
+
+
+def _jobs_are_delayed(scenario: "Scenario") -> bool:
+    return _delays(scenario.load)
+
+
+def _delays(load: object) -> bool:
+    """Of a profile, or of several together: a plan need not be drawn to know."""
+    delayed = getattr(load, "delayed", None)
+    return bool(delayed and delayed.share and delayed.delay_s) or any(map(_delays, getattr(load, "loads", ())))
+
+
+def _results_are_large(scenario: "Scenario") -> bool:
+    return any(spec.result_kb for spec in scenario.load.jobs)
 
 
 def _jobs_end_dead(scenario: "Scenario") -> bool:
@@ -100,10 +118,18 @@ CHECKERS: Final[Mapping[str, Registered]] = {
     ),
     "rate": Registered(rate, "jobs granted within a queue's window", _rate_is_limited, "rate", ("rate",)),
     "control": Registered(
-        control, "jobs started although their queue was paused", _something_is_paused, "pause", ("pause",)
+        control,
+        "jobs started although their queue was paused, or they were cancelled",
+        _something_is_paused,
+        "pause",
+        ("pause", "cancel"),
     ),
+    "early": Registered(early, "delayed jobs started before their time", _jobs_are_delayed, "early", ("delay",)),
+    "results": Registered(results, "what is stored as a job's result, against its runs", _results_are_large, "results"),
     "phantom": Registered(phantom, "runs of what nobody enqueued, or of other arguments", _always, "delivery"),
     "states": Registered(states, "what the keys say of a job, against its runs", _always, "states"),
+    "leaks": Registered(leaks, "what workers' processes keep, and what they use when idle", _never, "leaks"),
+    "residue": Registered(residue, "keys left behind in the store", _never, "residue"),
     "unknown": Registered(unknown, "enqueues of unknown outcome in calm time", _never, "delivery"),
 }
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from stormproof_target import ABILITIES, JobSpec, Policy, Promise, Source
+from stormproof_target import ABILITIES, JobSpec, KeyPattern, Policy, Promise, Source
 from stormproof_target.ledger import checksum
 from stormproof_target.spec import succeeds
 
@@ -38,6 +38,7 @@ PROMISE: Final = Promise(
     self_fencing=False,
     max_crashes=3,
     max_stalls=3,
+    keys=(KeyPattern("q:job:*", 60, "job"), KeyPattern("q:slot:*", 60), KeyPattern("q:list:*")),
     sources=dict.fromkeys(
         (
             "delivery",
@@ -52,6 +53,12 @@ PROMISE: Final = Promise(
             "concurrency",
             "rate",
             "pause",
+            "cancel",
+            "fenced",
+            "early",
+            "results",
+            "leaks",
+            "residue",
         ),
         SOURCE,
     ),
@@ -196,6 +203,15 @@ def op(name: str, job: str, at: float) -> Lines:
     return [_line("harness-1-a", at, "op", op=name, job=job, phase="invoked")]
 
 
+def cancelled(job: str, at: float, outcome: str = "cancelled", took: float = 0.01) -> Lines:
+    """An operator asks for a job's cancellation; the queue answers ``cancelled``, ``requested`` or ``refused``."""
+    asked = {"op": "cancel", "job": job, "queue": "default"}
+    return [
+        _line("harness-1-a", at, "op", phase="invoked", **asked),
+        _line("harness-1-a", at + took, "op", phase="acked", outcome=outcome, **asked),
+    ]
+
+
 def paused(a: float, b: float | None, queue: str = "default", took: float = 0.01) -> Lines:
     """A queue is paused at ``a``, and resumed at ``b`` (None: never); each step takes ``took`` seconds."""
     steps = [("pause", a)] + ([] if b is None else [("resume", b)])
@@ -231,12 +247,15 @@ PLACES: Final = {
 
 
 def state(
-    job: str, state: str, *, found_in: Sequence[str] | None = None, reason: str = "", attempts: int | None = None,
-    at: float = READ_AT_S,
+    job: str, state: str, *, found_in: Sequence[str] | None = None, reason: str | None = None,
+    attempts: int | None = None, at: float = READ_AT_S, stored: str | None = None,
 ) -> Lines:  # fmt: skip
-    """Where the harness found the job when all was over."""
+    """Where the harness found the job when all was over.
+
+    ``stored``: the run whose result is kept ('' : none); by default what it should be, where the job is finished.
+    """
     places = list(PLACES[state] if found_in is None else found_in)
-    why = reason or ("exhausted" if state == "dead" else "")
+    why = ("exhausted" if state == "dead" else "") if reason is None else reason
     return [
         _line(
             "harness-1-a",
@@ -247,9 +266,43 @@ def state(
             state=state,
             reason=why,
             history=attempts,
-            sum="",
+            sum=checksum(stored) if stored else stored,
             ttl_ms=-1,
         )
+    ]
+
+
+def key(
+    pattern: str, name: str = "", *, n: int = 1, bare: int = 0, ttl_s: float | None = None, at: float = READ_AT_S
+) -> Lines:
+    """``n`` keys of a pattern ('' : of none), ``bare`` of them without a time to live, the others with up to ``ttl_s``.
+
+    ``key("", "q:forgotten")`` names the key itself.
+    """
+    told = {"name": name or pattern.replace("*", "1"), "n": n, "without_ttl": bare}
+    longest = -1 if ttl_s is None else round(ttl_s * 1000)
+    return [_line("harness-1-a", at, "key", pattern=pattern, **told, ttl_ms_max=longest, bytes=100 * n)]
+
+
+def used(  # noqa: PLR0913  # the columns of a sample, and how they grow
+    worker: str, a: float, b: float, *, every: float = 0.25, slot: int = 1, life: int = 1,
+    fds: float = 8, fds_s: float = 0, rss: float = 30 * 2**20, rss_s: float = 0, cpu: float = 0.01,
+) -> Lines:  # fmt: skip
+    """What a process used from ``a`` to ``b``: ``fds_s`` and ``rss_s`` are added a second, ``cpu`` is its share."""
+    pid = pid_of(worker, life, slot)
+    return [
+        _line(
+            "harness-1-a",
+            a + (late := number * every),
+            "sample",
+            worker=worker,
+            pid=pid,
+            pid_start=pid,
+            rss=round(rss + rss_s * late),
+            fds=round(fds + fds_s * late),
+            cpu_ns=round(cpu * late * 1e9),
+        )
+        for number in range(int((b - a) / every) + 1)
     ]
 
 
@@ -275,6 +328,7 @@ def lines(*parts: Lines, workers: Sequence[str] = ("w1", "w2")) -> Lines:
         if not any(event["e"] == "spawned" and event["worker"] == worker and event["life"] == 1 for event in told):
             told += spawned(worker, -1)
     told += [_line("harness-1-a", 0, "phase", name="load_begin")]
+    told = [{**event, "sum": _due(event, told)} if event["e"] == "state" else event for event in told]
     by_writer: dict[str, Lines] = defaultdict(list)
     for event in told:
         by_writer[event["w"]].append(event)
@@ -284,6 +338,15 @@ def lines(*parts: Lines, workers: Sequence[str] = ("w1", "w2")) -> Lines:
         opened = {"w": writer, "t": mine[0]["t"] - 1000, "e": "open", **_who(writer)}
         result += [{**event, "seq": seq} for seq, event in enumerate([opened, *mine], start=1)]
     return result
+
+
+def _due(state: Event, told: Lines) -> str:
+    """Checksum of what should be stored: by the run of the last fence, or else the last, that ended well."""
+    if state["sum"] is not None or state["state"] != "finished":
+        return state["sum"] or ""
+    mine = {event["run"]: event["fence"] for event in told if event["e"] == "started" and event["job"] == state["job"]}
+    good = [event for event in told if event["e"] == "ended" and event["run"] in mine and event["outcome"] == "ok"]
+    return max(good, key=lambda event: (mine[event["run"]], event["t"]))["sum"] if good else ""
 
 
 def _who(writer: str) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from tests.scenarios.histories import (
     acked,
     answered,
     canary,
+    cancelled,
     count,
     cut,
     exited,
@@ -39,6 +40,8 @@ from tests.scenarios.histories import (
 )
 
 pytestmark = pytest.mark.unit
+
+OBSERVED = {"early", "results", "leaks", "residue"}  # see test_checkers_observed.py
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ def promised(**changes: Any) -> Promise:  # noqa: ANN401  # fields of Promise
     return replace(PROMISE, **changes)
 
 
+GONE, STRANDED = "lost acknowledgement", "stranded job"
+REPEATED, BACK = "unexplained repeat", "resurrected job"
 AT_MOST_ONCE = promised(delivery="at_most_once")
 BUSY = tuple(
     line
@@ -115,25 +120,25 @@ LOST = [
     legal("lost", "a queue without dead letters forgets what failed as often as it may",
           target(set(ABILITIES) - {"dead_letters"}), acked("j", 0),
           *(run("j", t, t + 0.1, "error") for t in (1, 3, 6)), state("j", "absent")),
-    illegal("lost", "lost", "in no key", acked("j", 0), state("j", "absent")),
-    illegal("lost", "lost", "in no key, a stall just before the look", acked("j", 0), stall("host", 99.5, 99.9),
+    illegal("lost", GONE, "in no key", acked("j", 0), state("j", "absent")),
+    illegal("lost", GONE, "in no key, a stall just before the look", acked("j", 0), stall("host", 99.5, 99.9),
             state("j", "absent")),
-    illegal("lost", "stranded", "left behind by a killed worker, while another is free", acked("j", 0), run("j", 0.1),
+    illegal("lost", STRANDED, "left behind by a killed worker, while another is free", acked("j", 0), run("j", 0.1),
             killed("w1", 0.5), spawned("w1", 1.5, life=2), state("j", "running")),
     legal("lost", "left behind by a killed worker, by a queue that promises no recovery", acked("j", 0), run("j", 0.1),
           killed("w1", 0.5), state("j", "running"), promise=replace(PROMISE, recovery_s=float("inf"))),
     legal("lost", "the host hardly ran since", acked("j", 0), stall("host", 0.2, 99.9), state("j", "absent"),
           undecided=1),
-    illegal("lost", "lost", "in no key after a run that was killed", acked("j", 0), run("j", 0.1), killed("w1", 0.5),
+    illegal("lost", GONE, "in no key after a run that was killed", acked("j", 0), run("j", 0.1), killed("w1", 0.5),
             spawned("w1", 1.5, life=2), state("j", "absent")),
-    illegal("lost", "stranded", "says waiting, and nothing runs", acked("j", 0), state("j", "waiting")),
-    illegal("lost", "stranded", "says running, and its process is long dead", acked("j", 0), run("j", 0.1),
+    illegal("lost", STRANDED, "says waiting, and nothing runs", acked("j", 0), state("j", "waiting")),
+    illegal("lost", STRANDED, "says running, and its process is long dead", acked("j", 0), run("j", 0.1),
             killed("w1", 0.5), state("j", "running")),
-    illegal("lost", "lost", "called finished, and never done: acknowledged before it ran", acked("j", 0), run("j", 0.1),
+    illegal("lost", GONE, "called finished, and never done: acknowledged before it ran", acked("j", 0), run("j", 0.1),
             killed("w1", 0.5), state("j", "finished")),
-    illegal("lost", "lost", "survived the roll-back by the canary's word", acked("j", 0), canary(1, 1),
+    illegal("lost", GONE, "survived the roll-back by the canary's word", acked("j", 0), canary(1, 1),
             canary(2, 2, missing=True), canary(3, 3), state("j", "absent")),
-    illegal("lost", "lost", "at most once, but more jobs than kills could cost", acked("j", 0), acked("k", 0),
+    illegal("lost", GONE, "at most once, but more jobs than kills could cost", acked("j", 0), acked("k", 0),
             killed("w1", 0.5), state("j", "absent"), state("k", "absent"), promise=AT_MOST_ONCE),
 ]  # fmt: skip
 
@@ -141,10 +146,10 @@ PHANTOM = [
     legal("phantom", "unknown, and it ran", answered("unknown", "j", 0), run("j", 1, 2)),
     legal("phantom", "started before its acknowledgement came", acked("j", 0, answered=1), run("j", 0.5, 0.6)),
     legal("phantom", "its producer died before an answer", invoked("j", 0), run("j", 0.5, 0.6)),
-    illegal("phantom", "phantom", "rejected, and it ran", answered("rejected", "j", 0), run("j", 1, 2)),
-    illegal("phantom", "phantom", "never invoked", run("j", 1, 2)),
-    illegal("phantom", "phantom", "started before it was invoked", acked("j", 2), run("j", 1, 2.5)),
-    illegal("phantom", "corrupted", "other arguments", acked("j", 0), run("j", 1, 2, args_sum="0")),
+    illegal("phantom", "ghost run", "rejected, and it ran", answered("rejected", "j", 0), run("j", 1, 2)),
+    illegal("phantom", "ghost run", "never invoked", run("j", 1, 2)),
+    illegal("phantom", "ghost run", "started before it was invoked", acked("j", 2), run("j", 1, 2.5)),
+    illegal("phantom", "corrupted arguments", "other arguments", acked("j", 0), run("j", 1, 2, args_sum="0")),
 ]
 
 DUPLICATES = [
@@ -178,28 +183,28 @@ DUPLICATES = [
           frozen("w1", 0.96, 3.5), run("j", 3.6, 3.7)),
     legal("duplicates", "with a batch in hand its grant is earlier", acked("i", 0), acked("j", 0), run("i", 1, 2.9),
           run("j", 3, 4), cut("w1", 1.1, 2.6), run("j", 3.1, 3.2, on="w2"), promise=promised(prefetch=2)),
-    illegal("duplicates", "ran twice", "a kill a minute later", acked("j", 0), run("j", 0, 0.1), killed("w1", 60),
+    illegal("duplicates", BACK, "a kill a minute later", acked("j", 0), run("j", 0, 0.1), killed("w1", 60),
             run("j", 61, 61.1, on="w2")),
-    illegal("duplicates", "ran twice", "two runs for no reason", acked("j", 0), run("j", 0, 0.1), run("j", 5, 5.1)),
-    illegal("duplicates", "ran twice", "another worker was killed", acked("j", 0), run("j", 1, 1.5), killed("w2", 1.2),
+    illegal("duplicates", BACK, "two runs for no reason", acked("j", 0), run("j", 0, 0.1), run("j", 5, 5.1)),
+    illegal("duplicates", BACK, "another worker was killed", acked("j", 0), run("j", 1, 1.5), killed("w2", 1.2),
             run("j", 2, 2.1)),
-    illegal("duplicates", "ran twice", "another worker was cut off", acked("j", 0), run("j", 1, 5), cut("w2", 1, 4),
+    illegal("duplicates", REPEATED, "another worker was cut off", acked("j", 0), run("j", 1, 5), cut("w2", 1, 4),
             run("j", 3.5, 3.6, on="w2", slot=2)),
-    illegal("duplicates", "ran twice", "two cuts of which neither is long enough", acked("j", 0), run("j", 1, 5),
+    illegal("duplicates", REPEATED, "two cuts of which neither is long enough", acked("j", 0), run("j", 1, 5),
             cut("w1", 1, 1.7), cut("w1", 2.8, 3.4), run("j", 3.5, 3.6, on="w2")),
-    illegal("duplicates", "ran twice", "a lost reply, but the queue promises not to repeat", acked("j", 0),
+    illegal("duplicates", REPEATED, "a lost reply, but the queue promises not to repeat", acked("j", 0),
                 run("j", 1, 1.2),
             fault("reset", 1.1, 1.3, "cut", ["w1"]), run("j", 1.5, 1.6, on="w2")),
-    illegal("duplicates", "ran twice", "at most once, and the run was killed", acked("j", 0), run("j", 1),
+    illegal("duplicates", REPEATED, "at most once, and the run was killed", acked("j", 0), run("j", 1),
             killed("w1", 1.5), run("j", 2, 2.1, on="w2"), promise=AT_MOST_ONCE),
-    illegal("duplicates", "ran twice", "failed while its repeat was running", acked("j", 0), run("j", 1, 3, "error"),
+    illegal("duplicates", REPEATED, "failed while its repeat was running", acked("j", 0), run("j", 1, 3, "error"),
             run("j", 2, 2.1, on="w2")),
-    illegal("duplicates", "ran twice", "failed as often as it may, and ran again", acked("j", 0),
+    illegal("duplicates", REPEATED, "failed as often as it may, and ran again", acked("j", 0),
             *(run("j", t, t + 0.1, "error") for t in (1, 3, 6)), run("j", 9, 9.1)),
-    illegal("duplicates", "ran twice", "told to stop, and the queue promises that this repeats nothing", acked("j", 0),
+    illegal("duplicates", REPEATED, "told to stop, and the queue promises that this repeats nothing", acked("j", 0),
             run("j", 1, 1.2), signal("w1", 1.1, "TERM", slot=0), run("j", 2, 2.1, on="w2"),
             promise=promised(stop_is_a_cause=False)),
-    illegal("duplicates", "ran twice", "its work horse exited by itself after its end", acked("j", 0), run("j", 1, 1.2),
+    illegal("duplicates", BACK, "its work horse exited by itself after its end", acked("j", 0), run("j", 1, 1.2),
             exited("w1", 1.25, status=0), run("j", 2, 2.1, on="w2")),
 ]  # fmt: skip
 
@@ -218,11 +223,11 @@ OVERLAP = [
           fault("down", 1, 6, "cut", ["w1"]), frozen("w1", 1.5, 8.9), promise=promised(self_fencing=True)),
     legal("overlap", "the cut was never seen to hit anybody", acked("j", 0), run("j", 0, 9),
           fault("down", 1, 6, "cut", ["w1"], fired=0), promise=promised(self_fencing=True)),
-    illegal("overlap", "ran at the same time", "a cut too short to end the lease", acked("j", 0), run("j", 0, 3),
+    illegal("overlap", "double lease", "a cut too short to end the lease", acked("j", 0), run("j", 0, 3),
             cut("w1", 1, 1.8), run("j", 2.05, 2.5, on="w2")),
-    illegal("overlap", "ran at the same time", "fenced, and no fault at all", acked("j", 0), run("j", 0, 3, fence=1),
+    illegal("overlap", "double lease", "fenced, and no fault at all", acked("j", 0), run("j", 0, 3, fence=1),
             run("j", 1, 2, on="w2", fence=2)),
-    illegal("overlap", "did not fence itself", "went on for longer than a lease", acked("j", 0), run("j", 0, 9),
+    illegal("overlap", "unfenced zombie", "went on for longer than a lease", acked("j", 0), run("j", 0, 9),
             fault("down", 1, 6, "cut", ["w1"]), promise=promised(self_fencing=True)),
 ]  # fmt: skip
 
@@ -253,13 +258,13 @@ ATTEMPTS = [
     legal("attempts", "dead after one run, two were hidden by kills", acked("j", 0), killed("w1", 0.1),
               killed("w2", 0.2),
           run("j", 1, 1.1, "error", life=1), state("j", "dead")),
-    illegal("attempts", "too many attempts", "failed four times", acked("j", 0), *failing(1, 3, 6, 9)),
-    illegal("attempts", "too many attempts", "ran again after its last failure", acked("j", 0), *failing(1,
+    illegal("attempts", "uncounted attempt", "failed four times", acked("j", 0), *failing(1, 3, 6, 9)),
+    illegal("attempts", "uncounted attempt", "ran again after its last failure", acked("j", 0), *failing(1,
                 3, 6, 9, last="ok")),
-    illegal("attempts", "too many attempts", "by the queue's own count", acked("j", 0), run("j", 1, 1.1, attempt=4)),
-    illegal("attempts", "too many crashes", "ends its process for ever", acked("j", 0, spec=POISON),
+    illegal("attempts", "uncounted attempt", "by the queue's own count", acked("j", 0), run("j", 1, 1.1, attempt=4)),
+    illegal("attempts", "uncounted crash", "ends its process for ever", acked("j", 0, spec=POISON),
             *crashing(1, 2, 3, 4, 5)),
-    illegal("attempts", "given up early", "exhausted after two", acked("j", 0), *failing(1, 3), state("j", "dead")),
+    illegal("attempts", "early give-up", "exhausted after two", acked("j", 0), *failing(1, 3), state("j", "dead")),
 ]  # fmt: skip
 
 FIXED = with_policy(backoff=BackoffPolicy("fixed", 1.0, 1.0, "none"))
@@ -289,8 +294,8 @@ BACKOFF = [
               scenario=FIXED, explained=1),
     legal("backoff", "spread as full jitter does",
               *spread(4 * ((n * 0.618) % 1) + 0.05 for n in range(120)), scenario=JITTERED),
-    illegal("backoff", "retried too early", "after 0.2 s of 1 s", *retried_after(0.2), scenario=FIXED),
-    illegal("backoff", "retried too late", "with every slot free", *retried_after(5), scenario=FIXED),
+    illegal("backoff", "early retry", "after 0.2 s of 1 s", *retried_after(0.2), scenario=FIXED),
+    illegal("backoff", "late retry", "with every slot free", *retried_after(5), scenario=FIXED),
     illegal("backoff", "no jitter", "every delay the longest", *spread(4.02 for _ in range(120)), scenario=JITTERED),
     illegal("backoff", "no jitter", "every delay the shortest", *spread(0.02 for _ in range(120)), scenario=JITTERED),
 ]  # fmt: skip
@@ -312,27 +317,27 @@ DEAD_LETTERS = [
     legal("dead_letters", "an ok run of which the queue may not have heard", acked("j", 0), *failing(1, 3),
               run("j", 6, 6.1),
           killed("w1", 6.11), state("j", "dead")),
-    illegal("dead_letters", "dead letter missing", "used up, and called finished", acked("j", 0,
+    illegal("dead_letters", "missing dead letter", "used up, and called finished", acked("j", 0,
                 spec=fails()), *failing(1, 3, 6),
             state("j", "finished")),
-    illegal("dead_letters", "dead letter missing", "used up, and nowhere", acked("j", 0, spec=fails()),
+    illegal("dead_letters", "missing dead letter", "used up, and nowhere", acked("j", 0, spec=fails()),
                 *failing(1, 3, 6),
             state("j", "absent")),
-    illegal("dead_letters", "dead letter missing", "crashed more often than it may", acked("j", 0, spec=POISON),
+    illegal("dead_letters", "missing dead letter", "crashed more often than it may", acked("j", 0, spec=POISON),
             *crashing(1, 2, 3, 4), state("j", "waiting")),
-    illegal("dead_letters", "dead too early", "after one failure", acked("j", 0, spec=fails()), *failing(1),
+    illegal("dead_letters", "premature dead letter", "after one failure", acked("j", 0, spec=fails()), *failing(1),
             state("j", "dead")),
     illegal("dead_letters", "dead although done", "it ended well", acked("j", 0), run("j", 1, 1.1), state("j", "dead")),
-    illegal("dead_letters", "listed twice", "twice in one list", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+    illegal("dead_letters", "doubled dead letter", "twice in one list", acked("j", 0, spec=fails()), *failing(1, 3, 6),
             state("j", "dead", found_in=["dead", "dead"])),
-    illegal("dead_letters", "wrong reason", "crashed, it says", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+    illegal("dead_letters", "false reason", "crashed, it says", acked("j", 0, spec=fails()), *failing(1, 3, 6),
             state("j", "dead", reason="crashed")),
-    illegal("dead_letters", "wrong reason", "timed out, it says", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+    illegal("dead_letters", "false reason", "timed out, it says", acked("j", 0, spec=fails()), *failing(1, 3, 6),
             state("j", "dead", reason="timeout")),
     illegal("dead_letters", "no reason", "where others have one", acked("j", 0, spec=fails()), *failing(1, 3, 6),
             [{**state("j", "dead")[0], "reason": ""}], acked("k", 0, spec=fails()),
             *(run("k", t, t + 0.1, "error", on="w2") for t in (1, 3, 6)), state("k", "dead")),
-    illegal("dead_letters", "wrong history", "tells of seven attempts", acked("j", 0, spec=fails()), *failing(1, 3, 6),
+    illegal("dead_letters", "false history", "tells of seven attempts", acked("j", 0, spec=fails()), *failing(1, 3, 6),
             state("j", "dead", attempts=7)),
 ]  # fmt: skip
 
@@ -355,13 +360,13 @@ DEAD_LETTERS += [
     legal("dead_letters", "took its worker with it three times, stalled", *takes_its_worker(2, 6, 10),
           state("j", "dead", reason="stalled")),
     legal("dead_letters", "took its worker with it twice, and waits", *takes_its_worker(2, 6), state("j", "waiting")),
-    illegal("dead_letters", "dead letter missing", "took its worker with it four times",
+    illegal("dead_letters", "missing dead letter", "took its worker with it four times",
             *takes_its_worker(2, 6, 10, 14), state("j", "waiting")),
 ]  # fmt: skip
 ATTEMPTS += [
     legal("attempts", "took its worker with it as often as it may", *takes_its_worker(2, 6, 10),
           state("j", "dead", reason="stalled")),
-    illegal("attempts", "too many stalls", "takes one worker after another", *takes_its_worker(2, 6, 10, 14, 18),
+    illegal("attempts", "uncounted stall", "takes one worker after another", *takes_its_worker(2, 6, 10, 14, 18),
             state("j", "waiting")),
 ]  # fmt: skip
 
@@ -385,12 +390,12 @@ TIMEOUTS = [
               1.6), explained=1),
     legal("timeouts", "gone before anybody could look", acked("j", 0), run("j", 1), exited("w1", 1.6,
               seen=0.9), explained=1),
-    illegal("timeouts", "ran past its timeout", "slept twice as long", acked("j", 0,
+    illegal("timeouts", "overdue run", "slept twice as long", acked("j", 0,
                 spec=succeeds(sleep_ms=3000)), run("j", 1, 4)),
-    illegal("timeouts", "ran past its timeout", "hangs for ever, seen alive till the end", acked("j", 0, spec=hangs()),
+    illegal("timeouts", "overdue run", "hangs for ever, seen alive till the end", acked("j", 0, spec=hangs()),
             run("j", 1), exited("w1", 90, seen=89.9)),
-    illegal("timeouts", "timed out too early", "at half its timeout", acked("j", 0), run("j", 1, 1.5, "timeout")),
-    illegal("timeouts", "process ended", "for no reason", acked("j", 0), run("j", 1), exited("w1", 1.3)),
+    illegal("timeouts", "early timeout", "at half its timeout", acked("j", 0), run("j", 1, 1.5, "timeout")),
+    illegal("timeouts", "unexplained exit", "for no reason", acked("j", 0), run("j", 1), exited("w1", 1.3)),
 ]  # fmt: skip
 
 STATES = [
@@ -402,12 +407,35 @@ STATES = [
           state("j", "finished", found_in=["lease", "finished"]), undecided=1),
     legal("states", "a claim broken off half way by a kill", acked("j", 0), killed("w1", 0.5),
           state("j", "running", found_in=["intermediate", "wip"]), explained=1),
-    illegal("states", "failed although done", "it ended well", acked("j", 0), run("j", 1, 1.1), state("j", "failed")),
-    illegal("states", "in two places", "finished and cancelled", acked("j", 0), run("j", 1, 1.1),
+    illegal("states", "flipped outcome", "it ended well", acked("j", 0), run("j", 1, 1.1), state("j", "failed")),
+    illegal("states", "job in two places", "finished and cancelled", acked("j", 0), run("j", 1, 1.1),
             state("j", "finished", found_in=["finished", "canceled"])),
-    illegal("states", "in two places", "twice in the waiting list", acked("j", 0), run("j", 1, 1.1),
+    illegal("states", "job in two places", "twice in the waiting list", acked("j", 0), run("j", 1, 1.1),
             state("j", "waiting", found_in=["queue", "queue"])),
-    illegal("states", "finished, never done", "none of its runs ended well", acked("j", 0), run("j", 1),
+    legal("states", "a zombie ended well, and so did the run that took over", acked("j", 0), run("j", 1, 6, fence=1),
+          run("j", 4, 4.5, on="w2", fence=2), state("j", "finished")),
+    legal("states", "a superseded run decides, where the queue does not fence", acked("j", 0), run("j", 1, 6, fence=1),
+          run("j", 4, 7, "error", on="w2", fence=2), state("j", "finished"), promise=promised(fenced=False)),
+    illegal("states", "zombie completion", "a superseded run decides", acked("j", 0), run("j", 1, 6, fence=1),
+            run("j", 4, 7, "error", on="w2", fence=2), state("j", "finished")),
+    legal("states", "cancelled, and stays so", acked("j", 0, delay=50), cancelled("j", 1), state("j", "cancelled")),
+    legal("states", "its cancellation was asked for while it ran, and it ended first", acked("j", 0), run("j", 1, 9),
+          cancelled("j", 2, "requested"), state("j", "finished")),
+    legal("states", "cancelled while a zombie was at it", acked("j", 0), run("j", 0.5, 9), frozen("w1", 1, 8.9),
+          cancelled("j", 4), state("j", "finished")),
+    legal("states", "cancelled, and its enqueue was sent again", acked("j", 0, answered=2), cut("producer", 0.1, 1),
+          cancelled("j", 3), run("j", 50, 50.1), state("j", "finished")),
+    legal("states", "cancelled, and an operator asked for it again", acked("j", 0), cancelled("j", 1),
+          op("requeue", "j", 9), run("j", 50, 50.1), state("j", "finished")),
+    legal("states", "the queue refused to cancel it", acked("j", 0), cancelled("j", 1, "refused"),
+          run("j", 50, 50.1), state("j", "finished")),
+    legal("states", "a queue that promises nothing about it", acked("j", 0), cancelled("j", 1), run("j", 50, 50.1),
+          state("j", "finished"), promise=promised(sources={"states": PROMISE.sources["states"]})),
+    illegal("states", "undone cancellation", "cancelled and finished", acked("j", 0, delay=50), cancelled("j", 1),
+            run("j", 50, 50.1), state("j", "finished")),
+    illegal("states", "undone cancellation", "cancelled, and it waits", acked("j", 0), cancelled("j", 1),
+            state("j", "waiting")),
+    illegal("states", "false completion", "none of its runs ended well", acked("j", 0), run("j", 1),
                 killed("w1", 1.1),
             state("j", "finished")),
 ]  # fmt: skip
@@ -416,8 +444,8 @@ UNKNOWN = [
     legal("unknown", "in an outage", answered("unknown", "j", 2), fault("down", 1, 3, "cut")),
     legal("unknown", "while the queue recovers", answered("unknown", "j", 6), fault("down", 1, 3, "cut")),
     legal("unknown", "its producer was killed", invoked("j", 2), signal("producer", 2.5, "KILL")),
-    illegal("unknown", "unknown in calm time", "nothing was broken", answered("unknown", "j", 2)),
-    illegal("unknown", "unknown in calm time", "never answered at all", invoked("j", 2), acked("k", 50)),
+    illegal("unknown", "unknown outcome", "nothing was broken", answered("unknown", "j", 2)),
+    illegal("unknown", "unknown outcome", "never answered at all", invoked("j", 2), acked("k", 50)),
 ]
 
 LIMITED: dict[str, Any] = {"promise": promised(concurrency=2), "scenario": with_policy(concurrency=2)}
@@ -444,13 +472,13 @@ CONCURRENCY = [
     legal("concurrency", "a zombie, whose job was granted again", acked("j", 0), run("j", 1, 9), frozen("w1", 1.5, 8.9),
           run("j", 5, 6, on="w2"), *bodies((5.5, 6)), **LIMITED),
     legal("concurrency", "as many leases as allowed", *bodies((1, 2)), count(2, 1.5), **LIMITED),
-    illegal("concurrency", "too many at once", "three, and nothing is broken", *bodies((1, 2), (1, 2), (1.5, 3)),
+    illegal("concurrency", "exceeded concurrency", "three, and nothing is broken", *bodies((1, 2), (1, 2), (1.5, 3)),
             **LIMITED),
-    illegal("concurrency", "too many at once", "before a cut can have ended a lease", *CUT_OFF,
+    illegal("concurrency", "exceeded concurrency", "before a cut can have ended a lease", *CUT_OFF,
             *bodies((1.99 + LEASE_ENDS_AFTER_S, 5), first=2), **LIMITED),
-    illegal("concurrency", "too many at once", "in a cut too short to end a lease",
+    illegal("concurrency", "exceeded concurrency", "in a cut too short to end a lease",
             *bodies((1, 8), (1, 8), on="w1"), cut("w1", 2, 2.4), *bodies((4, 5), first=2), **LIMITED),
-    illegal("concurrency", "too many leases", "by the word of its own keys", *bodies((1, 2)), count(3, 1.5), **LIMITED),
+    illegal("concurrency", "exceeded leases", "by the word of its own keys", *bodies((1, 2)), count(3, 1.5), **LIMITED),
 ]  # fmt: skip
 
 RATED: dict[str, Any] = {
@@ -470,12 +498,12 @@ RATE = [
     legal("rate", "the way from grant to start may be as long as the window", *brief(1, 1.1, 1.2),
           promise=promised(rate_n=2, rate_window_s=1.0, start_gap_s=0.3)),
     legal("rate", "a cut kept grants waiting", cut("w2", 0.2, 1.05), *brief(1.1, 1.15, 1.2), explained=3, **RATED),
-    illegal("rate", "too many in a window", "two and two round a fixed window's edge", *brief(0.98, 0.99, 1.01, 1.02),
+    illegal("rate", "exceeded rate", "two and two round a fixed window's edge", *brief(0.98, 0.99, 1.01, 1.02),
             **RATED),
     legal("rate", "granted a window apart, by its own word", *brief(1), granted(1, 1.2, 2, 2.2), **RATED),
-    illegal("rate", "too many grants", "granted a microsecond too early", *brief(1), granted(1, 1.2, 1.999999),
+    illegal("rate", "exceeded grants", "granted a microsecond too early", *brief(1), granted(1, 1.2, 1.999999),
             **RATED),
-    illegal("rate", "too many in a window", "just too early", *brief(1, 1.1, 1.79), **RATED),
+    illegal("rate", "exceeded rate", "just too early", *brief(1, 1.1, 1.79), **RATED),
 ]  # fmt: skip
 
 CONTROL = [
@@ -508,6 +536,10 @@ CASES = [
 ]
 
 
+IN_A_FILE_OF_THEIR_OWN = {"early", "results", "leaks", "residue"}
+"""Those that judge what is observed beside the runs."""
+
+
 @pytest.mark.parametrize(
     "case", CASES, ids=lambda case: f"{case.checker}-{'illegal' if case.anomaly else 'legal'}-{case.name}"
 )
@@ -522,4 +554,5 @@ def test_a_checker_finds_what_is_illegal_and_nothing_else(case: Case) -> None:
 
 def test_every_checker_has_a_legal_and_an_illegal_history() -> None:
     told = {(case.checker, bool(case.anomaly)) for case in CASES}
-    assert told == {(name, verdict) for name in CHECKERS for verdict in (True, False)}
+    here = CHECKERS.keys() - IN_A_FILE_OF_THEIR_OWN
+    assert told == {(name, verdict) for name in here for verdict in (True, False)}

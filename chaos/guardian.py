@@ -16,9 +16,10 @@ import signal
 import sys
 import time
 from collections.abc import Collection
+from pathlib import Path
 from typing import Final
 
-from chaos.procfs import CAMPAIGN_VARIABLE, belonging
+from chaos.procfs import CAMPAIGN_VARIABLE, belonging, is_alive, process
 
 SWEEP_S_MAX: Final = 30.0  # a process in uninterruptible sleep may never go
 PAUSE_S: Final = 0.005
@@ -29,7 +30,8 @@ PROGRAM: Final = "import sys; sys.path.insert(0, sys.argv.pop(1)); from chaos.gu
 def end_all(marks: Collection[str], sessions: Collection[int] = ()) -> int:
     """SIGKILL everything that carries all ``marks``, over and over until a look finds none; returns how many.
 
-    One look is not enough: a process may have forked after it was listed.
+    One look is not enough: a process may have forked after it was listed. Returns when all of them are gone: one with
+    many threads and much memory has no environment any more some time before its end can be seen.
     """
     ended: set[tuple[int, int]] = set()
     end_s = time.monotonic() + SWEEP_S_MAX
@@ -43,7 +45,20 @@ def end_all(marks: Collection[str], sessions: Collection[int] = ()) -> int:
         if time.monotonic() > end_s:
             break
         time.sleep(PAUSE_S)
+    while any(_is_going(pid, start) for pid, start in ended) and time.monotonic() < end_s:
+        time.sleep(PAUSE_S)
     return len(ended)
+
+
+def _is_going(pid: int, start: int) -> bool:
+    """Whether any thread of it is left: its first one is a zombie as soon as that one has ended."""
+    if is_alive(pid, start):
+        return True
+    now = process(pid)
+    try:
+        return now is not None and now.start == start and len(list(Path(f"/proc/{pid}/task").iterdir())) > 1
+    except OSError:
+        return False
 
 
 def main() -> None:

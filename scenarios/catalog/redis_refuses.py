@@ -1,0 +1,27 @@
+"""Redis answers, but not as it did: it has forgotten the scripts that it was sent, and later it is full."""
+
+from dataclasses import replace
+
+from stormproof_target import Policy
+from stormproof_target.spec import fails, succeeds
+
+from chaos.faults.registry import out_of_memory, script_flush
+from loadtests.arrivals import constant
+from scenarios.scenario import Scenario, Workers
+
+REDIS_REFUSES = Scenario(
+    name="redis_refuses",
+    claim="A Redis that has forgotten its scripts or is full loses no job and leaves none half enqueued.",
+    stands_for="audit §16: the store is full; Redis' documentation: scripts may be gone at any time",
+    workers=Workers(processes=2, slots=2),
+    policy=replace(Policy(), timeout_s=5),
+    load=constant(rate_s=80, for_s=8, jobs={succeeds(sleep_ms=15): 37, fails(times=1): 2, succeeds(sleep_ms=900): 1}),
+    faults=[
+        script_flush(for_s=0.5).at(s=1.0),
+        script_flush(for_s=0.5).at(s=2.0),
+        out_of_memory(for_s=0.3).at(s=2.8),  # too short to end a lease
+        out_of_memory(for_s=2.8).at(s=4.4),
+    ],
+    reach=["fired at script flush >= 1", "fired at out of memory >= 2", "in flight at out of memory >= 1"],
+    objectives=["lost == 0", "unfinished == 0", "recovery < 6s"],
+)

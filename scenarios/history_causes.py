@@ -64,6 +64,7 @@ class Causes:
         self._lease_ends_after = ns(promise.lease_s) - ns(promise.heartbeat_s) - ns(promise.margin_s)
         self._reconnect = ns(promise.reconnect_s)
         self._cuts: dict[tuple[str, int], list[Interval]] = {}
+        self._breaking: dict[tuple[str, int], list[Interval]] = {}
         self._frozen = freezes(history.signals)
         self._kills: dict[tuple[str, int], list[int]] = defaultdict(list)
         for signal in history.signals:
@@ -80,23 +81,46 @@ class Causes:
         """Disjoint, in order; each with the time that the worker needs after it. ``life`` adds its supervisor's end."""
         key = worker, life
         if key not in self._cuts:
-            found = [(lo, self._after_freeze(lo, hi)) for lo, hi in self._frozen.get(worker, [])]
-            found += [
-                (span.inject, span.healed + self._reconnect)
-                for span in self.history.faults
-                if span.effect in RENEWS_NOT and span.hits(worker)
+            broken, slow = self._broken(worker, life), merged(self._slow(worker))
+            self._cuts[key] = merged([*broken, *slow], ns(self.promise.heartbeat_s))
+            self._breaking[key] = [
+                cut
+                for cut in self._cuts[key]
+                if any(lo <= cut[1] and hi >= cut[0] for lo, hi in broken)
+                or sum(overlap_ns(cut, each) for each in slow) >= self._lease_ends_after
             ]
-            found += [(stall.lo, stall.hi) for stall in self.history.stalls if stall.worker in {worker, HOST}]
-            mine = self.life(worker, life)
-            if mine and (mine.killed < FOREVER or mine.exit_hi < FOREVER):
-                # Nobody renews for a slot that outlives its supervisor.
-                found.append((min(max(mine.exit_lo, mine.born), mine.killed), FOREVER))
-            self._cuts[key] = merged(found, ns(self.promise.heartbeat_s))
         return self._cuts[key]
 
-    def _after_freeze(self, lo: int, hi: int) -> int:
-        """A stop of milliseconds (the harness looks for a victim) breaks no connection: nothing is made anew."""
-        return hi + self._reconnect if hi - lo > max(ns(self.promise.heartbeat_s), ns(0.1)) else hi
+    def _broken(self, worker: str, life: int) -> list[Interval]:
+        """Faults, freezes, and the end of its supervisor."""
+        found = [(lo, hi + self._reconnect) for lo, hi in self._frozen.get(worker, []) if self._is_long(lo, hi)]
+        found += [
+            (span.inject, span.healed + self._reconnect)
+            for span in self.history.faults
+            if span.effect in RENEWS_NOT and span.hits(worker)
+        ]
+        mine = self.life(worker, life)
+        if mine and (mine.killed < FOREVER or mine.exit_hi < FOREVER):
+            # Nobody renews for a slot that outlives its supervisor.
+            found.append((min(max(mine.exit_lo, mine.born), mine.killed), FOREVER))
+        return found
+
+    def _slow(self, worker: str) -> list[Interval]:
+        """Stalls, and the harness's own stops of milliseconds while it looks for a victim: no connection breaks."""
+        found = [(lo, hi) for lo, hi in self._frozen.get(worker, []) if not self._is_long(lo, hi)]
+        return found + [(stall.lo, stall.hi) for stall in self.history.stalls if stall.worker in {worker, HOST}]
+
+    def _is_long(self, lo: int, hi: int) -> bool:
+        return hi - lo > max(ns(self.promise.heartbeat_s), ns(0.1))
+
+    def breaks_in(self, run: Run, lo: int, hi: int) -> bool:
+        """Whether a cut that touches ``[lo, hi]`` may have done more to its worker than delay it.
+
+        A fault may; a stall only delays what a worker says, and only stalls that last as long as it takes to end a
+        lease, all of one cut together, keep the queue from heeding it.
+        """
+        self.cuts(run.worker, run.life)
+        return any(a <= hi and b >= lo for a, b in self._breaking[run.worker, run.life])
 
     def frozen_at(self, worker: str, t: int) -> bool:
         """Whether it was stopped at ``t``."""
@@ -247,7 +271,7 @@ class Causes:
 
     def reported_surely(self, run: Run, job: Job) -> bool:
         """Whether nothing kept the queue from hearing of this end, and no later run had taken the job over."""
-        if not run.closed or self.cut_in(run, self.grant_lo(run), run.end_hi + ns(self.promise.report_s)):
+        if not run.closed or self.breaks_in(run, self.grant_lo(run), run.end_hi + ns(self.promise.report_s)):
             return False
         if self.history.canary.losses:
             return False
@@ -270,7 +294,7 @@ class Causes:
         if life and min(life.killed, life.exit_hi, life.told_to_stop) <= until:
             return False
         by_us = any(t <= run.end_hi for t in self._kills.get((run.worker, run.pid), ()))
-        return not by_us and not self.cut_in(run, self.grant_lo(run), until)
+        return not by_us and not self.breaks_in(run, self.grant_lo(run), until)
 
     def stalled_surely(self, run: Run, job: Job) -> bool:
         """Its spec took its whole worker with it: all that the queue sees of that is a lease that ends."""
@@ -298,7 +322,7 @@ class Causes:
         return sum(
             1
             for run in job.runs
-            if self.deaths(run) or run.outcome == "open" or self.cut_in(run, self.grant_lo(run), self.report_hi(run))
+            if self.deaths(run) or run.outcome == "open" or self.breaks_in(run, self.grant_lo(run), self.report_hi(run))
         ) + self.hidden(job)
 
     def hidden(self, job: Job) -> int:
@@ -314,5 +338,8 @@ class Causes:
         for worker in self.history.lives:
             for cut in self.cuts(worker):
                 lasted = overlap_ns(cut, (job.invoked, until))
-                cuts = max(cuts, 1 + lasted // period) if lasted else cuts
+                if cut in self._breaking[worker, 0]:
+                    cuts = max(cuts, 1 + lasted // period) if lasted else cuts
+                else:  # it delays: a body that it keeps from its first line may run into its timeout
+                    cuts = max(cuts, lasted // max(ns(self.policy.timeout_s), 1))
         return count + cuts

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from reports.run_record import TimelineRow
 from scenarios.checkers import Finding
 from scenarios.checkers.gather import OUTCOMES
+from scenarios.checkers.lost import LOST, STRANDED
 from scenarios.history_faults import PRODUCER
 from scenarios.history_types import FOREVER, Job, Run, s
 
@@ -130,7 +131,7 @@ def _end(history: "History", story: Job, finding: Finding | None) -> Iterator[_T
     where = f"in {', '.join(story.found_in)}" if story.found_in else "in no key"
     why = f", because {story.reason}" if story.reason else ""
     quiet_s = s(history.looked_at - max(history.last_run_event, history.begin))
-    emphasis = finding is not None and (not finding.runs or finding.anomaly in {"lost", "stranded"})
+    emphasis = finding is not None and (not finding.runs or finding.anomaly in {LOST, STRANDED})
     says = f"the queue has it as {story.state}{why} ({where}), {quiet_s:.1f} s after the last event of any run"
     yield story.state_at, 3, "harness", says, emphasis
 

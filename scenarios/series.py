@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from reports.run_record import SERIES_BINS_MAX, Marks, ObjectiveResult, Series
+from scenarios.checkers.lost import STRANDED
 from scenarios.history_types import FOREVER, s
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def series(history: "History", metrics: "Metrics") -> Series | None:
 def marks(history: "History", metrics: "Metrics", objectives: Iterable[ObjectiveResult] = ()) -> Marks:
     """When the load ended, when each lost job was last seen, and the slowest recovery with its limit."""
     found = metrics.lost.findings
-    words = {finding.anomaly for finding in found}
+    words = {"stranded" if finding.anomaly == STRANDED else "lost" for finding in found}
     recovery = metrics.slowest_recovery() if metrics.recovery().value is not None else None
     limits = [each.threshold for each in objectives if each.metric == "recovery"]
     if recovery is not None and limits:

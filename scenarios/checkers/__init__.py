@@ -35,8 +35,9 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One anomaly, by a name that its checker declares. ``says`` is a sentence; ``runs`` the runs it is about; ``causes_rejected`` why no cause holds.
+    """One anomaly, by a name that its checker declares.
 
+    ``says`` is a sentence; ``runs`` the runs it is about; ``causes_rejected`` why no cause holds.
     ``at_ns`` is monotonic. ``clause`` names the clause of the promise that is broken: without its source
     there is no finding.
     """

@@ -1,12 +1,12 @@
 """A job that was run more often than it may be, or given up before it had its attempts."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from stormproof_target import Promise
 
 from chaos.causes import Cause
-from scenarios.checkers import Finding, Judged
+from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
 from scenarios.history_types import Job
 
@@ -14,6 +14,63 @@ if TYPE_CHECKING:
     from scenarios.history import History
     from scenarios.history_causes import Causes
     from scenarios.scenario import Scenario
+
+ANOMALIES: Final = {
+    "uncounted attempt": Anomaly(
+        definition=(
+            "A job failed, or ran, more often than its attempts allow, though the queue must have heard of "
+            "the failures and nothing else explains a repeat."
+        ),
+        smallest=('acked("j", 0, spec=fails())\nrun("j", 1, 1.1, "error")\nrun("j", 3, 3.1, "error")'),
+        means=(
+            "A job that fails is tried for ever: it takes workers from all others, and nobody is told that it"
+            " is broken."
+        ),
+        under="policy(max_attempts=1)",
+    ),
+    "uncounted crash": Anomaly(
+        definition=(
+            "A job ended its process at least two times more than crashes are allowed, each surely seen by its worker."
+        ),
+        smallest=(
+            'acked("j", 0, spec=exits())\n'
+            'run("j", 1, slot=1)\n'
+            'exited("w1", 1.1, slot=1)\n'
+            'run("j", 2, slot=2)\n'
+            'exited("w1", 2.1, slot=2)\n'
+            'run("j", 3, slot=3)\n'
+            'exited("w1", 3.1, slot=3)'
+        ),
+        means="A poison job ends one process after another, and is never put aside.",
+        under="promise(max_crashes=1)",
+    ),
+    "uncounted stall": Anomaly(
+        definition=("A job took its whole worker with it at least two times more than leases may end in its hands."),
+        smallest=(
+            'acked("j", 0, spec=kills_worker())\n'
+            'run("j", 1)\n'
+            'exited("w1", 1.1, slot=0)\n'
+            'exited("w1", 1.1, slot=1)\n'
+            'run("j", 5, on="w2")\n'
+            'exited("w2", 5.1, slot=0)\n'
+            'exited("w2", 5.1, slot=1)\n'
+            'spawned("w1", 8, life=2)\n'
+            'run("j", 9, life=2)\n'
+            'exited("w1", 9.1, life=2, slot=0)\n'
+            'exited("w1", 9.1, life=2, slot=1)'
+        ),
+        means="A job that takes whole workers with it takes one after another, until none is left.",
+        under="promise(max_stalls=1)",
+    ),
+    "early give-up": Anomaly(
+        definition=(
+            "A dead letter says that its attempts are used up, though all that may have been counted, hidden "
+            "grants included, does not come to the limit."
+        ),
+        smallest=('acked("j", 0, spec=fails())\nstate("j", "dead", reason="exhausted")'),
+        means="A passing fault, which the next attempt would have survived, costs the job.",
+    ),
+}
 
 
 def attempts(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
@@ -25,16 +82,14 @@ def attempts(history: "History", promise: Promise, scenario: "Scenario") -> Judg
     attempts are used up, though no count of them, with all that may have been hidden, comes to the limit.
     """
     most = scenario.policy.max_attempts
-    jobs = history.jobs
     exhausted = (pl.col("state") == "dead") & pl.col("reason").is_in(["exhausted", "timeout"])
     looked_at = (pl.col("n_failed") > 0) | (pl.col("n_runs") > 1) | exhausted.fill_null(value=False)
     bound = min(most, *(each for each in (promise.max_crashes, promise.max_stalls, most) if each is not None))
     suspicious = (pl.col("n_runs") > bound) | exhausted.fill_null(value=False)
-    tally = Gathered(examined=jobs.filter(looked_at).height)
+    tally = Gathered(examined=history.count_jobs(looked_at))
     causes = history.causes(promise, scenario.policy)
-    counted = history.runs.filter(pl.col("attempt") > most)["job"]
-    names = pl.concat([jobs.filter(suspicious)["job"], counted]).unique()
-    for job in history.stories(names):
+    counted = history.jobs_with_runs_that(pl.col("attempt") > most)
+    for job in history.stories(history.jobs_that(suspicious).append(counted)):
         problem = _too_many(job, causes, most) or _too_few(job, causes, most)
         if problem:
             last = job.runs[-1] if job.runs else None
@@ -62,15 +117,15 @@ def _too_many(job: Job, causes: "Causes", most: int) -> tuple[str, str, tuple[st
     other = sum(bool(causes.repeat(a, b, job) - {Cause.FAILED}) for a, b in job.pairs)
     again = causes.requeued(job)  # an operator's requeue begins every count anew
     if failures > most and not again:
-        return "too many attempts", f"failed {failures} times, where {most} attempts are allowed", ()
+        return "uncounted attempt", f"failed {failures} times, where {most} attempts are allowed", ()
     if len(job.runs) > most + other and not again:
         repeats = len(job.runs) - 1
         why = f"No other cause: {other} of its {repeats} repeats follow a kill, cut, stop, store loss or request."
-        return "too many attempts", f"ran {len(job.runs)} times, where {most} attempts are allowed", (why,)
+        return "uncounted attempt", f"ran {len(job.runs)} times, where {most} attempts are allowed", (why,)
     for anomaly, did, times, bound in (
-        ("too many crashes", "ended its process", sum(causes.crashed_surely(run, job) for run in job.runs), crashes),
+        ("uncounted crash", "ended its process", sum(causes.crashed_surely(run, job) for run in job.runs), crashes),
         (
-            "too many stalls",
+            "uncounted stall",
             "took its whole worker with it",
             sum(causes.stalled_surely(run, job) for run in job.runs),
             stalls,
@@ -81,7 +136,7 @@ def _too_many(job: Job, causes: "Causes", most: int) -> tuple[str, str, tuple[st
     counted = max(run.attempt for run in job.runs)
     if counted > most:
         return (
-            "too many attempts",
+            "uncounted attempt",
             f"was run as attempt {counted} by the queue's own count, where {most} are allowed",
             (),
         )
@@ -95,4 +150,4 @@ def _too_few(job: Job, causes: "Causes", most: int) -> tuple[str, str, tuple[str
     if seen >= most:
         return None
     why = f"Nothing hidden: {causes.hidden(job)} grants may have ended by a kill or a cut before their first line."
-    return "given up early", f"is a dead letter ({job.reason}) after {seen} of {most} attempts", (why,)
+    return "early give-up", f"is a dead letter ({job.reason}) after {seen} of {most} attempts", (why,)

@@ -7,7 +7,7 @@ import polars as pl
 from stormproof_target import Promise
 
 from chaos.causes import Cause
-from scenarios.checkers import Finding, Judged
+from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
 from scenarios.history_types import FOREVER, Job, Run, ns, s
 from scenarios.windows import disturbed
@@ -17,6 +17,42 @@ if TYPE_CHECKING:
     from scenarios.history_causes import Causes
     from scenarios.scenario import Scenario
 
+ANOMALIES: Final = {
+    "early retry": Anomaly(
+        definition=(
+            "A failed job ran again sooner than its backoff allows for any number of failures that the queue "
+            "may have counted."
+        ),
+        smallest=('acked("j", 0, spec=fails(times=1))\nrun("j", 1, 1.1, "error")\nrun("j", 1.3, 1.4)'),
+        means=(
+            "Whatever just failed is asked again at once: a service in trouble gets no pause, and the "
+            "attempts are used up in its bad moment."
+        ),
+        under='policy(backoff=BackoffPolicy("fixed", 1.0, 1.0, "none"))',
+    ),
+    "late retry": Anomaly(
+        definition=(
+            "In calm time, with a slot surely free since it was due, a failed job ran again later than its "
+            "longest backoff, the sweep and the way to its body allow."
+        ),
+        smallest=('acked("j", 0, spec=fails(times=1))\nrun("j", 1, 1.1, "error")\nrun("j", 6, 6.1)'),
+        means=("A short failure delays the job by far more than the policy says, though workers were idle."),
+        under='policy(backoff=BackoffPolicy("fixed", 1.0, 1.0, "none"))',
+    ),
+    "no jitter": Anomaly(
+        definition=(
+            "The delays of at least 100 retries in calm time are not spread over the range that the policy's "
+            "jitter draws from, however late each was seen (by chance in less than one of 10⁹ runs)."
+        ),
+        smallest=(
+            '*(acked(f"j{n}", 10 * n, spec=fails(times=1)) for n in range(100))\n'
+            '*(run(f"j{n}", 10 * n + 0.1, 10 * n + 0.2, "error") for n in range(100))\n'
+            '*(run(f"j{n}", 10 * n + 4.2, 10 * n + 4.3) for n in range(100))'
+        ),
+        means="All that failed together comes back together: the retries are the next overload.",
+        under='policy(backoff=BackoffPolicy("fixed", 4.0, 4.0, "full"))',
+    ),
+}
 CLOCK_SLACK_NS: Final = (
     5_000_000  # the server's clock against the monotonic one over a delay of seconds: 500 ppm and rounding
 )
@@ -30,10 +66,10 @@ def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judge
     causes = history.causes(promise, scenario.policy)
     tally = Gathered()
     jittered: list[tuple[int, int, int]] = []
-    retried = history.jobs.filter((pl.col("n_failed") > 0) & (pl.col("n_runs") > 1))
+    retried = history.jobs_that((pl.col("n_failed") > 0) & (pl.col("n_runs") > 1))
     quiet = disturbed(history, ns(promise.recovery_s))
-    slots = _Slots(history, min(scenario.workers.slots, promise.slots)) if retried.height else None
-    for job in history.stories(retried["job"]):
+    slots = _Slots(history, min(scenario.workers.slots, promise.slots)) if len(retried) else None
+    for job in history.stories(retried):
         for index, (a, b) in enumerate(job.pairs, start=1):
             if not a.failed:
                 continue
@@ -45,9 +81,9 @@ def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judge
             waited = b.start - a.end_lo
             in_calm = not any(lo <= b.start and hi >= a.start for lo, hi in quiet)
             if waited + CLOCK_SLACK_NS < bounds[0]:
-                tally.findings.append(_finding("retried too early", job, a, b, bounds, history))
+                tally.findings.append(_finding("early retry", job, a, b, bounds, history))
             elif in_calm and slots and _too_late(a, b, bounds, promise, slots):
-                tally.findings.append(_finding("retried too late", job, a, b, bounds, history))
+                tally.findings.append(_finding("late retry", job, a, b, bounds, history))
             if in_calm and index == sum(causes.failed_surely(run, job) for run in job.runs[:index]):
                 jittered.append((waited, *bounds))
     lopsided = _without_jitter(jittered, ns(promise.start_gap_s) + ns(promise.sweep_s), history, scenario)
@@ -93,8 +129,7 @@ class _Slots:
     """Whether a slot was surely free: fewer runs were open at the begin, or started later, than there are slots."""
 
     def __init__(self, history: "History", slots: int) -> None:
-        self.starts = history.runs["start"].sort()
-        self.ends = history.runs["end_hi"].sort()
+        self.starts, self.ends = history.starts_and_ends
         self.lives = [life for lives in history.lives.values() for life in lives]
         self.slots = slots
 

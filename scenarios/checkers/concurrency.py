@@ -1,12 +1,12 @@
 """More bodies of a queue at once than leases that it may give, or more leases by the word of its own keys."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from stormproof_target import Promise
 
-from scenarios.checkers import Finding, Judged
+from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered
 from scenarios.history_types import FOREVER, s
 
@@ -14,6 +14,23 @@ if TYPE_CHECKING:
     from scenarios.history import History
     from scenarios.history_causes import Causes
     from scenarios.scenario import Scenario
+
+ANOMALIES: Final = {
+    "exceeded concurrency": Anomaly(
+        definition=("More bodies of a queue than it may lease ran at one instant, each certainly under its lease."),
+        smallest=('acked("j", 0)\nrun("j", 1, 2)\nacked("k", 0)\nrun("k", 1.5, 2.5, on="w2")'),
+        means=(
+            "What the limit protects (a licence, a database, a partner's interface) gets more at once than it bears."
+        ),
+        under="promise(concurrency=1), policy(concurrency=1)",
+    ),
+    "exceeded leases": Anomaly(
+        definition="The queue's own keys showed more leases at once than its limit.",
+        smallest=("count(2, 1.5)"),
+        means="As above; the queue itself knows, and does not hold it.",
+        under="promise(concurrency=1), policy(concurrency=1)",
+    ),
+}
 
 
 def concurrency(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
@@ -36,7 +53,7 @@ def concurrency(history: "History", promise: Promise, scenario: "Scenario") -> J
     for t, queue, running in leases.filter(pl.col("running") > limit).select("t", "queue", "running").iter_rows():
         tally.findings.append(
             Finding(
-                anomaly="too many leases",
+                anomaly="exceeded leases",
                 job=None,
                 at_ns=t,
                 says=f"Queue {queue} had {running} leases at {s(t - history.begin):.3f} s; {limit} are allowed.",
@@ -81,7 +98,7 @@ def _too_many(queue: str, runs: pl.DataFrame, limit: int, zero: int) -> Iterator
     ):
         open_runs: Sequence[str] = starts.filter((pl.col("start") <= t) & (pl.col("until") > t))["run"].to_list()
         yield Finding(
-            anomaly="too many at once",
+            anomaly="exceeded concurrency",
             job=None,
             at_ns=t,
             says=(

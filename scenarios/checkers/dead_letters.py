@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from stormproof_target import Promise
 
-from scenarios.checkers import Finding, Judged
+from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
 from scenarios.history_rest import Rest
 from scenarios.history_types import Job, s
@@ -16,6 +16,63 @@ if TYPE_CHECKING:
     from scenarios.history_causes import Causes
     from scenarios.scenario import Scenario
 
+ANOMALIES: Final = {
+    "missing dead letter": Anomaly(
+        definition=(
+            "The failures (or crashes, or ended leases) that the queue surely counted reach a limit, and "
+            "after all rests the job is no dead letter."
+        ),
+        smallest=('acked("j", 0, spec=fails())\nrun("j", 1, 1.1, "error")\nstate("j", "absent")'),
+        means="A job that failed for good leaves no trace: nobody can see why, or send it again.",
+        under="policy(max_attempts=1)",
+    ),
+    "premature dead letter": Anomaly(
+        definition=("A job is a dead letter though no limit is reached, whatever a kill or a cut may have hidden."),
+        smallest=('acked("j", 0, spec=fails())\nstate("j", "dead")'),
+        means="A job that could have succeeded is given up.",
+    ),
+    "dead although done": Anomaly(
+        definition=(
+            "A job is a dead letter though one of its runs ended well, and nothing kept the queue from hearing of it."
+        ),
+        smallest=('acked("j", 0)\nrun("j", 1, 1.1)\nstate("j", "dead")'),
+        means="Whoever sends the dead letter again repeats work that was done.",
+    ),
+    "doubled dead letter": Anomaly(
+        definition="One job stands more than once in the list of dead letters.",
+        smallest=(
+            'acked("j", 0, spec=fails())\nrun("j", 1, 1.1, "error")\nstate("j", "dead", found_in=["dead", "dead"])'
+        ),
+        means="Counts are wrong, and sending all dead letters again runs the job twice.",
+        under="policy(max_attempts=1)",
+    ),
+    "false reason": Anomaly(
+        definition="A dead letter gives a reason that its runs can't have led to.",
+        smallest=('acked("j", 0, spec=fails())\nrun("j", 1, 1.1, "error")\nstate("j", "dead", reason="crashed")'),
+        means="Whoever looks for the fault looks in the wrong place.",
+        under="policy(max_attempts=1)",
+    ),
+    "no reason": Anomaly(
+        definition="A dead letter gives no reason, though the queue gives one for others.",
+        smallest=(
+            '*(acked(name, 0, spec=fails()) for name in ("j", "k"))\n'
+            'run("j", 1, 1.1, "error")\n'
+            'run("k", 1, 1.1, "error", on="w2")\n'
+            'state("j", "dead", reason="")\n'
+            'state("k", "dead", reason="exhausted")'
+        ),
+        means="Nobody can tell whether to send it again.",
+        under="policy(max_attempts=1)",
+    ),
+    "false history": Anomaly(
+        definition=(
+            "A dead letter tells of fewer attempts than the queue surely counted, or of more than can have been made."
+        ),
+        smallest=('acked("j", 0, spec=fails())\nrun("j", 1, 1.1, "error")\nstate("j", "dead", attempts=7)'),
+        means="What the record says about the job's attempts can't be relied on.",
+        under="policy(max_attempts=1)",
+    ),
+}
 NEVER_SENT: Final = frozenset({"unsupported", "unserialisable"})
 
 
@@ -25,12 +82,11 @@ def dead_letters(history: "History", promise: Promise, scenario: "Scenario") -> 
     Must: the attempts (or crashes) that the queue surely counted reach the limit. Must not: even with all that may
     have been hidden no limit is reached, or a run ended well and nothing kept the queue from hearing of it.
     """
-    jobs = history.jobs
     dead = pl.col("state").fill_null("") == "dead"
     tally = Gathered()
-    causes, reasons = history.causes(promise, scenario.policy), jobs.filter(dead & (pl.col("reason") != "")).height
+    causes, reasons = history.causes(promise, scenario.policy), history.count_jobs(dead & (pl.col("reason") != ""))
     rest = Rest(causes, scenario)
-    for job in history.stories(jobs.filter(dead | ((pl.col("n_runs") > 0) & (pl.col("n_ok") == 0)))["job"]):
+    for job in history.stories(history.jobs_that(dead | ((pl.col("n_runs") > 0) & (pl.col("n_ok") == 0)))):
         if not job.state:
             tally.undecided += 1
             continue
@@ -66,7 +122,7 @@ def _wrong(job: Job, causes: "Causes", *, says_why: bool) -> Iterator[tuple[str,
     policy, promise = causes.policy, causes.promise
     twice = sorted({key for key in job.found_in if job.found_in.count(key) > 1})
     if twice:
-        yield "listed twice", f"stands more than once in {', '.join(twice)}"
+        yield "doubled dead letter", f"stands more than once in {', '.join(twice)}"
     if causes.history.canary.losses or causes.requeued(job):
         return
     good = [run for run in job.runs if run.outcome == "ok" and causes.reported_surely(run, job)]
@@ -79,7 +135,7 @@ def _wrong(job: Job, causes: "Causes", *, says_why: bool) -> Iterator[tuple[str,
     failures = causes.failures_most(job)
     if failures < policy.max_attempts and not crashed and not stalled:
         yield (
-            "dead too early",
+            "premature dead letter",
             (
                 f"is a dead letter after at most {failures} of {policy.max_attempts} attempts,"
                 f" {crashes} crashes and {stalls} ended leases"
@@ -88,14 +144,14 @@ def _wrong(job: Job, causes: "Causes", *, says_why: bool) -> Iterator[tuple[str,
     timed_out = any(run.outcome == "timeout" or causes.may_be_timed_out(run) for run in job.runs) or causes.hidden(job)
     lies = {"crashed": not crashed, "stalled": not stalled, "timeout": not timed_out}
     if lies.get(job.reason) or job.reason in NEVER_SENT:
-        yield "wrong reason", f"is a dead letter because {job.reason}, which its runs do not bear out"
+        yield "false reason", f"is a dead letter because {job.reason}, which its runs do not bear out"
     if says_why and not job.reason:
         yield "no reason", "is a dead letter that does not say why"
     if job.told_attempts is not None:
         low, high = min(causes.attempts_surely(job), policy.max_attempts), len(job.runs) + causes.hidden(job)
         if not low <= job.told_attempts <= high:
             yield (
-                "wrong history",
+                "false history",
                 f"is a dead letter that tells of {job.told_attempts} attempts, where {low} to {high} were made",
             )
 
@@ -104,7 +160,7 @@ def _missing(job: Job, must: str, rest: Rest, history: "History") -> Finding:
     where = f"lies in {', '.join(job.found_in)} ({job.state})" if job.found_in else "is nowhere"
     return _finding(
         job,
-        "dead letter missing",
+        "missing dead letter",
         f"must be a dead letter, since {must}; {s(rest.quiet_ns):.1f} s after the last event it {where}",
         history,
     )

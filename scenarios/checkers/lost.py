@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from stormproof_target import Promise
 
-from scenarios.checkers import Finding, Judged
+from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
 from scenarios.history_faults import StoreLoss
 from scenarios.history_rest import Rest
@@ -17,6 +17,26 @@ if TYPE_CHECKING:
     from scenarios.scenario import Scenario
 
 ENDED_OTHERWISE: Final = ("dead", "cancelled")
+LOST: Final = "lost acknowledgement"
+STRANDED: Final = "stranded job"
+ANOMALIES: Final = {
+    LOST: Anomaly(
+        definition=(
+            "An acknowledged job never ended well, is no dead letter and not cancelled, and after all that "
+            "the queue may still do no key holds it, or the queue calls it finished."
+        ),
+        smallest=('acked("j", 0)\nstate("j", "absent")'),
+        means="Work that the caller was told is safe is gone, and nobody will ever hear of it.",
+    ),
+    STRANDED: Anomaly(
+        definition=(
+            "An acknowledged job lies in a key although it is due, a worker is alive and free, and nothing "
+            "has run for longer than the promised recovery."
+        ),
+        smallest=('acked("j", 0)\nstate("j", "waiting")'),
+        means=("The job is not lost, but nothing will ever run it: only a person who looks into the keys can free it."),
+    ),
+}
 
 
 def lost(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
@@ -29,15 +49,16 @@ def lost(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
 
 def look(history: "History", promise: Promise, scenario: "Scenario") -> Gathered:
     """The whole tally: the metrics need the name of every lost job, not of the first five."""
-    acked = history.jobs.filter(pl.col("outcome") == "acked")
-    tally = Gathered(examined=acked.height)
-    missing = acked.filter((pl.col("n_ok") == 0) & ~pl.col("state").fill_null("").is_in(ENDED_OTHERWISE))
+    acked = pl.col("outcome") == "acked"
+    tally = Gathered(examined=history.count_jobs(acked))
+    ended = pl.col("state").fill_null("").is_in(ENDED_OTHERWISE)
+    missing = history.jobs_that(acked & (pl.col("n_ok") == 0) & ~ended)
     if missing.is_empty():
         return tally
     causes = history.causes(promise, scenario.policy)
     rest = Rest(causes, scenario)
     allowance = _AtMostOnce(causes)
-    for job in history.stories(missing["job"]):
+    for job in history.stories(missing):
         anomaly = _where(job, rest, history, scenario)
         if anomaly == "undecided":
             tally.undecided += 1
@@ -49,18 +70,18 @@ def look(history: "History", promise: Promise, scenario: "Scenario") -> Gathered
 
 
 def _where(job: Job, rest: Rest, history: "History", scenario: "Scenario") -> str:
-    """``lost``, ``stranded``, ``undecided`` or '' (still being worked on: unfinished)."""
+    """``LOST``, ``STRANDED``, ``undecided`` or '' (still being worked on: unfinished)."""
     if not job.state:
         return "undecided"
     if job.state == "finished" and rest.settled(job):
-        return "lost"
+        return LOST
     if job.found_in and job.state != "finished":
-        return "stranded" if rest.stranded(job) else ""
+        return STRANDED if rest.stranded(job) else ""
     if job.job in rest.open_jobs:
         return ""
     if _used_up(job, rest.causes, history, scenario):
         return ""
-    return "lost" if rest.settled(job) else "undecided"
+    return LOST if rest.settled(job) else "undecided"
 
 
 def _used_up(job: Job, causes: "Causes", history: "History", scenario: "Scenario") -> bool:
@@ -114,7 +135,7 @@ def _sentence(job: Job, anomaly: str, rest: Rest, history: "History") -> str:
         else "it never started"
     )
     start = f"Job {job.job} was acknowledged at {s(job.answered - zero):.3f} s; {runs}"
-    if anomaly == "stranded":
+    if anomaly == STRANDED:
         return (
             f"{start}. It lies in {', '.join(job.found_in)} ({job.state}), although a worker was free and nothing"
             f" ran in the last {s(rest.quiet_ns):.1f} s."

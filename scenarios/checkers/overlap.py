@@ -7,7 +7,7 @@ import polars as pl
 from stormproof_target import Promise
 
 from chaos.causes import Cause
-from scenarios.checkers import Finding, Judged
+from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
 from scenarios.checkers.rejected import causes_rejected
 from scenarios.history_types import FOREVER, Run, ns, s
@@ -17,6 +17,31 @@ if TYPE_CHECKING:
     from scenarios.history_causes import Causes
     from scenarios.scenario import Scenario
 
+ANOMALIES: Final = {
+    "double lease": Anomaly(
+        definition=(
+            "Two bodies of one job ran at once, and the lease of neither can have ended by then: the queue "
+            "had leased the job twice."
+        ),
+        smallest=('acked("j", 0)\nrun("j", 0, 3, fence=1)\nrun("j", 1, 2, on="w2", fence=2)'),
+        means=(
+            "Two workers do the same work at the same time and overwrite what the other writes; no retry "
+            "policy guards against it."
+        ),
+    ),
+    "unfenced zombie": Anomaly(
+        definition=(
+            "A body went on for longer than a lease after its worker was surely cut off from the store, "
+            "though nothing kept the worker from ending it."
+        ),
+        smallest=('acked("j", 0)\nrun("j", 0, 9)\ncut("w1", 1, 6)'),
+        means=(
+            "A worker that lost its lease goes on beside its successor, where the promise says that it ends "
+            "its jobs first."
+        ),
+        under="promise(self_fencing=True)",
+    ),
+}
 LAWFUL: Final = frozenset({Cause.LEASE_ENDED, Cause.STORE_LOSS, Cause.LOST_REPLY})
 BLOCKING: Final = frozenset({"cut", "store_down"})
 
@@ -27,10 +52,9 @@ def overlap(history: "History", promise: Promise, scenario: "Scenario") -> Judge
     Where the queue promises self-fencing, also runs that went on for longer than a lease after their
     worker was cut off.
     """
-    jobs = history.jobs
-    tally = Gathered(examined=jobs.select((pl.col("n_runs") > 0).sum()).item())
+    tally = Gathered(examined=history.count_jobs(pl.col("n_runs") > 0))
     causes = history.causes(promise, scenario.policy)
-    for job in history.stories(jobs.filter((pl.col("n_runs") > 1) & ~pl.col("plain"))["job"]):
+    for job in history.stories(history.jobs_that((pl.col("n_runs") > 1) & ~pl.col("plain"))):
         for a, b in job.pairs:
             if max(a.start, b.start) >= min(a.end_lo, b.end_lo):
                 continue
@@ -43,7 +67,7 @@ def overlap(history: "History", promise: Promise, scenario: "Scenario") -> Judge
             both_s = s(min(a.end_lo, b.end_lo) - max(a.start, b.start))
             tally.findings.append(
                 Finding(
-                    anomaly="ran at the same time",
+                    anomaly="double lease",
                     job=job.job,
                     at_ns=max(a.start, b.start),
                     says=(
@@ -68,14 +92,14 @@ def _unfenced(history: "History", causes: "Causes") -> Iterator[Finding]:
         if span.effect not in BLOCKING or not span.fired or until - span.inject < lease:
             continue
         limit = span.inject + lease
-        outlived = history.runs.filter((pl.col("start") <= span.inject) & (pl.col("end_lo") > limit))
-        for job in history.stories(outlived["job"]):
+        outlived = history.jobs_with_runs_that((pl.col("start") <= span.inject) & (pl.col("end_lo") > limit))
+        for job in history.stories(outlived):
             for run in job.runs:
                 if run.start <= span.inject and run.end_lo > limit and _surely_hit(span.workers, span.effect, run):
                     if _could_not_act(causes, run, span.inject, limit):
                         continue
                     yield Finding(
-                        anomaly="did not fence itself",
+                        anomaly="unfenced zombie",
                         job=job.job,
                         at_ns=limit,
                         says=(

@@ -1,17 +1,33 @@
 """A run of something that nobody enqueued: never invoked, rejected, too early, or with other arguments."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from stormproof_target import Promise
 
-from scenarios.checkers import Finding, Judged
+from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered
 from scenarios.history_types import s
 
 if TYPE_CHECKING:
     from scenarios.history import History
     from scenarios.scenario import Scenario
+
+ANOMALIES: Final = {
+    "ghost run": Anomaly(
+        definition="A body ran for a job that no producer had invoked by then, or whose enqueue was rejected.",
+        smallest=('run("j", 1, 2)'),
+        means=(
+            'Work is done that nobody asked for: a client that was told "not accepted" and sends again has it'
+            " done twice."
+        ),
+    ),
+    "corrupted arguments": Anomaly(
+        definition="A body got arguments whose checksum is not that of the arguments that were sent.",
+        smallest=('acked("j", 0)\nrun("j", 1, 2, args_sum="0")'),
+        means="The right job does the wrong thing: another amount, another address, half of a document.",
+    ),
+}
 
 
 def phantom(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
@@ -34,17 +50,17 @@ def phantom(history: "History", promise: Promise, scenario: "Scenario") -> Judge
     )
     for row in strange.iter_rows(named=True):
         if row["invoked"] is None:
-            anomaly, why = "phantom", "no producer had ever invoked it"
+            anomaly, why = "ghost run", "no producer had ever invoked it"
         elif row["outcome"] == "rejected":
-            anomaly, why = "phantom", "its enqueue was rejected, which promises that nothing had changed"
+            anomaly, why = "ghost run", "its enqueue was rejected, which promises that nothing had changed"
         elif row["start"] < row["invoked"]:
             anomaly, why = (
-                "phantom",
+                "ghost run",
                 f"it started {s(row['invoked'] - row['start']):.3f} s before its enqueue was invoked",
             )
         else:
             anomaly, why = (
-                "corrupted",
+                "corrupted arguments",
                 f"its arguments' checksum is {row['args_sum']}, the producer sent {row['sent_sum']}",
             )
         tally.findings.append(

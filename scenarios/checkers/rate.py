@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from stormproof_target import Promise
 
-from scenarios.checkers import Finding, Judged
+from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered
 from scenarios.history_faults import HOST
 from scenarios.history_types import ns, s
@@ -15,6 +15,23 @@ if TYPE_CHECKING:
     from scenarios.history import History
     from scenarios.scenario import Scenario
 
+ANOMALIES: Final = {
+    "exceeded rate": Anomaly(
+        definition=(
+            "More runs of a queue than its rate started so close to each other that their jobs must have been"
+            " granted within one window."
+        ),
+        smallest=('acked("j", 0)\nrun("j", 0.9, 0.91)\nacked("k", 0)\nrun("k", 1.1, 1.11)'),
+        means="A partner's rate limit is exceeded, and the partner refuses or blocks what comes.",
+        under="promise(rate_n=1, rate_window_s=1.0), policy(rate_n=1, rate_window_s=1.0)",
+    ),
+    "exceeded grants": Anomaly(
+        definition=("By the queue's own times of its grants, more of them lie within a window than its rate allows."),
+        smallest=("granted(1, 1.999999)"),
+        means="As above; the queue itself knows, and does not hold it.",
+        under="promise(rate_n=1, rate_window_s=1.0), policy(rate_n=1, rate_window_s=1.0)",
+    ),
+}
 GAP_SHARE_MAX: Final = 0.25
 """A longer way from grant to first line, measured by the window, would leave too little of it to judge."""
 
@@ -56,7 +73,7 @@ def rate(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
         for run, job, first, last in over.iter_rows():
             tally.findings.append(
                 Finding(
-                    anomaly="too many in a window",
+                    anomaly="exceeded rate",
                     job=job,
                     at_ns=last,
                     says=(
@@ -76,7 +93,7 @@ def _by_its_own_word(history: "History", n: int, window_s: float) -> Iterator[Fi
         spans = mine.select("t", span=pl.col("server_us").shift(-n) - pl.col("server_us")).drop_nulls()
         for t, span in spans.filter(pl.col("span") < window_s * 1e6).iter_rows():
             yield Finding(
-                anomaly="too many grants",
+                anomaly="exceeded grants",
                 job=None,
                 at_ns=t,
                 says=(

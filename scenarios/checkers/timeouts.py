@@ -6,7 +6,7 @@ import polars as pl
 from stormproof_target import Promise
 from stormproof_target.spec import FATAL
 
-from scenarios.checkers import Finding, Judged
+from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
 from scenarios.history_causes import overlap_ns
 from scenarios.history_faults import HOST, freezes
@@ -21,6 +21,30 @@ TIMER_SLACK_NS: Final = ns(0.25)
 """What a timer, a signal and a last line may take on a busy machine before anything is called a stall."""
 DEAF: Final = frozenset({"hang_c", "ignore_sigterm"})
 
+ANOMALIES: Final = {
+    "overdue run": Anomaly(
+        definition=(
+            "A body ran for longer than its timeout and the grace after it, without the time in which it was "
+            "stopped or starved, though its worker lived to end it."
+        ),
+        smallest=('acked("j", 0, spec=hangs())\nrun("j", 1, 4)'),
+        means="A job that hangs holds its slot: enough of them, and nothing runs any more.",
+    ),
+    "early timeout": Anomaly(
+        definition="A body was timed out before its timeout can have passed since its job was granted.",
+        smallest=('acked("j", 0)\nrun("j", 1, 1.5, "timeout")'),
+        means="Jobs that would have ended in time fail.",
+    ),
+    "unexplained exit": Anomaly(
+        definition=(
+            "A process died in the middle of a body: nobody killed it or its supervisor, its worker was not "
+            "cut off, its timeout was not due, and the job does not end its process."
+        ),
+        smallest=('acked("j", 0)\nrun("j", 1)\nexited("w1", 1.3)'),
+        means="The queue's own process crashes or kills work that does nothing wrong.",
+    ),
+}
+
 
 def timeouts(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     """Examined: runs. Explained: those that were too long while frozen, starved, or without a supervisor."""
@@ -31,7 +55,7 @@ def timeouts(history: "History", promise: Promise, scenario: "Scenario") -> Judg
     tally = Gathered(examined=runs.height)
     ended = pl.col("outcome").is_in(["timeout", "exit"])
     causes = history.causes(promise, policy)
-    for job in history.stories(runs.filter(long | ended)["job"]):
+    for job in history.stories(history.jobs_with_runs_that(long | ended)):
         for run in job.runs:
             verdict = _too_long(run, job, causes, limit) or _too_short(run, job, causes)
             if isinstance(verdict, Finding):
@@ -55,7 +79,7 @@ def _too_long(run: Run, job: Job, causes: "Causes", limit: int) -> Finding | str
         return "stopped or starved"
     policy = causes.policy
     return Finding(
-        anomaly="ran past its timeout",
+        anomaly="overdue run",
         job=job.job,
         at_ns=run.start + limit,
         says=(
@@ -81,7 +105,7 @@ def _too_short(run: Run, job: Job, causes: "Causes") -> Finding | str:
     zero = causes.history.begin
     if run.outcome == "timeout":
         return Finding(
-            anomaly="timed out too early",
+            anomaly="early timeout",
             job=job.job,
             at_ns=run.end_lo,
             says=(
@@ -97,7 +121,7 @@ def _too_short(run: Run, job: Job, causes: "Causes") -> Finding | str:
     if excuse:
         return excuse
     return Finding(
-        anomaly="process ended",
+        anomaly="unexplained exit",
         job=job.job,
         at_ns=run.end_hi,
         says=(

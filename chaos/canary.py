@@ -31,13 +31,14 @@ KEY: Final = "stormproof:canary"
 class Canary:
     """A thread and a ledger of its own. ``finish`` reads all numbers back; what is missing is told in the ledger.
 
-    They are also read back after each outage, since a roll-back shows best where it happened.
+    They are also read back after each outage, since a roll-back shows best where it happened. ``rounds`` counts what it
+    has begun to send.
     """
 
     def __init__(self, host: str, port: int, server: str, ledger: Path, every_s: float = EVERY_S) -> None:
         """``server``: what the ledger calls the Redis at ``host`` and ``port``; ``every_s``: between two numbers."""
         self.server, self.path, self.every_s = server, ledger, every_s
-        self.sent = self.acked = self.missing = 0
+        self.sent = self.acked = self.missing = self.rounds = 0
         self.read_back = False  # the last look at what the store holds was complete
         self.error: Exception | None = None
         self._client = Redis(
@@ -87,6 +88,7 @@ class Canary:
         failed = False
         try:
             while not self._stopping.wait(self.every_s):
+                self.rounds += 1
                 self._tell(self.sent + 1, "sent")
                 self.sent += 1
                 try:

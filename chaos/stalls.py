@@ -2,6 +2,8 @@
 
 A clock that should tick every 10 ms and comes late tells of the whole host, unless our own computing explains it
 (the interpreter runs one thread at a time). The kernel's run delay of each worker's processes tells of that worker.
+Who was ``starved`` waited for a processor; ``crowded`` is the same while others had at least half of the machine, so
+that it was not the run's own doing.
 """
 
 import contextlib
@@ -13,10 +15,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from chaos.crowd import Crowd
+
 TICK_S: Final = 0.01
 LATE_S: Final = 0.05
 WORKERS_EVERY_S: Final = 0.1
 HOST: Final = "host"
+
+STARVED: Final = "starved"
+CROWDED: Final = "crowded"
 
 Tell = Callable[..., int]
 
@@ -36,7 +43,7 @@ def why_late(before: Reading, after: Reading) -> str | None:
     if late_ns <= LATE_S * 1e9:
         return None
     if after.delay - before.delay >= late_ns / 2:
-        return "starved"
+        return STARVED
     if after.own - before.own >= late_ns / 2:
         return None  # this very process was computing
     # a machine that was paused, or whose disk was, shows as time without any account of it
@@ -44,13 +51,23 @@ def why_late(before: Reading, after: Reading) -> str | None:
 
 
 class Stalls:
-    """A thread that tells ``stall`` events. ``workers`` gives the pids of each worker at the moment."""
+    """A thread that tells ``stall`` events. ``workers`` gives the pids of each worker at the moment.
 
-    def __init__(self, tell: Tell, workers: Callable[[], Mapping[str, Iterable[int]]]) -> None:
+    ``others``: pids of what else belongs to the run (the producer, the servers). ``rounds`` counts its ticks.
+    """
+
+    def __init__(
+        self,
+        tell: Tell,
+        workers: Callable[[], Mapping[str, Iterable[int]]],
+        others: Callable[[], Iterable[int]] = tuple,
+    ) -> None:
         """Starts when entered."""
-        self.tell, self.workers = tell, workers
+        self.tell, self.workers, self.others = tell, workers, others
+        self.rounds = 0
         self.error: Exception | None = None
         self._delays: dict[int, int] = {}
+        self._crowd = Crowd(tuple)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="stalls", daemon=True)
 
@@ -70,17 +87,26 @@ class Stalls:
     def _run(self) -> None:
         try:
             before = looked = _read()
+            self._crowd = Crowd(self._pids)
             while not self._stopping.wait(TICK_S):
+                self.rounds += 1
                 after = _read()
                 by = why_late(before, after)
                 if by is not None:
-                    self.tell("stall", worker=HOST, lo_ns=before.now, by=by)
+                    self.tell("stall", worker=HOST, lo_ns=before.now, by=self._by(by))
                 if after.now - looked.now >= WORKERS_EVERY_S * 1e9:
+                    self._crowd.look()
                     self._look_at_workers(looked.now)
                     looked = after
                 before = after
         except Exception as error:  # noqa: BLE001  # told by the environment's check, and ends this thread
             self.error = error
+
+    def _pids(self) -> Iterable[int]:
+        return {pid for pids in (*self.workers().values(), self.others()) for pid in pids}
+
+    def _by(self, why: str) -> str:
+        return CROWDED if why == STARVED and self._crowd.crowded else why
 
     def _look_at_workers(self, since_ns: int) -> None:
         delays: dict[int, int] = {}
@@ -91,7 +117,7 @@ class Stalls:
                     delays[pid] = _run_delay_ns(f"/proc/{pid}/schedstat")
                     starved |= delays[pid] - self._delays.get(pid, delays[pid]) > LATE_S * 1e9
             if starved:
-                self.tell("stall", worker=worker, lo_ns=since_ns, by="starved")
+                self.tell("stall", worker=worker, lo_ns=since_ns, by=self._by(STARVED))
         self._delays = delays
 
 

@@ -50,6 +50,7 @@ class _Counts:
     started: int = 0
     first_started: int = 0
     ended_ok: int = 0
+    invoked: int = 0
     acked: int = 0
     last_run_event_ns: int = 0
 
@@ -76,6 +77,7 @@ class LedgerView:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ledger view", daemon=True)
         self.error: Exception | None = None
+        self.rounds = 0
 
     def start(self) -> None:
         """Begin to follow."""
@@ -105,6 +107,11 @@ class LedgerView:
     def ended_ok(self) -> int:
         """Runs that ended ok so far."""
         return self._counts.ended_ok
+
+    @property
+    def invoked(self) -> int:
+        """Enqueues begun so far."""
+        return self._counts.invoked
 
     @property
     def acked(self) -> int:
@@ -152,6 +159,7 @@ class LedgerView:
     def _run(self) -> None:
         busy_s = self.clock()
         while not self._stopping.is_set():
+            self.rounds += 1
             try:
                 if self.poll():
                     busy_s = self.clock()
@@ -212,6 +220,9 @@ class LedgerView:
         self._counts.last_run_event_ns = max(self._counts.last_run_event_ns, data["t"])
         self._writers.runs.get(data["w"], {}).pop(data["run"], None)
 
+    def _on_invoked(self, _data: dict[str, Any], _fresh: list[Opened]) -> None:
+        self._counts.invoked += 1
+
     def _on_acked(self, _data: dict[str, Any], _fresh: list[Opened]) -> None:
         self._counts.acked += 1
 
@@ -220,6 +231,7 @@ _HANDLERS: Final[dict[str, Callable[[LedgerView, dict[str, Any], list[Opened]], 
     "open": LedgerView._on_open,  # noqa: SLF001  # its own table
     "started": LedgerView._on_started,  # noqa: SLF001
     "ended": LedgerView._on_ended,  # noqa: SLF001
+    "invoked": LedgerView._on_invoked,  # noqa: SLF001
     "acked": LedgerView._on_acked,  # noqa: SLF001
 }
 

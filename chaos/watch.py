@@ -55,7 +55,7 @@ class Watch:
         """The thread is started by ``start``."""
         self.on_exit = on_exit
         self.error: Exception | None = None
-        self.caught = self.missed = 0
+        self.caught = self.missed = self.rounds = 0
         self._lock = threading.Lock()
         self._known: set[tuple[int, int]] = set()  # those watched, and the last that exited
         self._exited: deque[tuple[int, int]] = deque()
@@ -115,6 +115,7 @@ class Watch:
         try:
             last_wait_ns = time.monotonic_ns()
             while True:
+                self.rounds += 1
                 stopping = self._stopping.is_set()
                 wait_ns = time.monotonic_ns()
                 ready = self._epoll.poll(0 if stopping else self._timeout_s())

@@ -135,9 +135,9 @@ class LoadRun:
         with RunnerProcess(self._argv(), self._out / "serve-load.log") as runner:
             ready = self._ready(runner)
             tail = LedgerTail(ready.ledger)
-            issued = self._load(runner, ready, load, tail)
+            due = self._load(runner, ready, load, tail)
             self.phase = "judging"
-            runner.load_ended(issued)
+            runner.load_ended(due)
             return self._verdict(runner, tail)
 
     def _argv(self) -> list[str]:
@@ -157,6 +157,7 @@ class LoadRun:
         raise RunnerError(f"the runner: not ready after {START_S:g} s")
 
     def _load(self, runner: RunnerProcess, ready: Ready, load: Arrivals[JobSpec], tail: LedgerTail) -> int:
+        """Send it; how many arrivals have fallen due."""
         slowed = load.slowed(ready.sustainable_rate_s, load.for_s)
         if slowed.count < load.count:
             LOG.warning(
@@ -171,7 +172,7 @@ class LoadRun:
             self._generator, self.phase = generator, "load"
             self._began.set()
             LOG.info("load: %d arrivals in %g s", slowed.count, slowed.for_s)
-            while not generator.join(POLL_S) and not self._stop.is_set():
+            while not (through := generator.join(POLL_S)) and not self._stop.is_set():
                 runner.check()
                 self._observe(tail)
             generator.stop()  # it may have been made after `end` looked for it
@@ -181,7 +182,8 @@ class LoadRun:
                 waited_s += POLL_S
         progress = generator.progress()
         LOG.info("load ended: %s", progress)
-        return progress.issued
+        cut_short = self._stop.is_set() or not through
+        return progress.issued if cut_short else slowed.count
 
     def _verdict(self, runner: RunnerProcess, tail: LedgerTail) -> Verdict:
         waited_s = 0.0

@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from stormproof_target import Description, Setup
 from stormproof_target.spec import succeeds
 
+from chaos.aftermath import check_healed
 from chaos.campaign import Campaign
 from chaos.environment import MakeStore
 from chaos.environment.native import PRODUCER, NativeEnvironment
@@ -70,8 +71,11 @@ class LoadSource(Protocol):
     def stop(self) -> None:
         """Send nothing more, and wait a bounded time for what is still unanswered."""
 
-    def check(self) -> None:
-        """After ``stop``: raise ``HarnessError`` if less was sent than was planned, so that the load was another."""
+    def check(self, invoked: int) -> None:
+        """After ``stop``: raise ``HarnessError`` if less was sent than was planned, so that the load was another.
+
+        ``invoked``: enqueues of the load that the ledger knows to have begun. What is told to be sent may not be.
+        """
 
 
 class PlannedLoad:
@@ -106,11 +110,11 @@ class PlannedLoad:
             self._generator.stop()
             self._generator.drain(DRAIN_S)
 
-    def check(self) -> None:
+    def check(self, invoked: int) -> None:
         """A generator that died, or that was starved past the load's end, and arrivals that no producer took."""
         if self._generator is None:
             return
-        sent = self._generator.progress().sent
+        sent = min(self._generator.progress().sent, invoked)
         if sent < self._count:
             raise HarnessError(
                 f"{sent} of {self._count} planned enqueues were sent: the producer ended, or this machine is too busy."
@@ -267,12 +271,15 @@ class ScenarioRunner:
         t0_ns = env.tell("phase", name="load_begin") + int(self.load.lead_s * NS_A_SECOND)
         end_ns = t0_ns + int(scenario.load.for_s * NS_A_SECOND)
         driver = ScheduleDriver(env, scenario.faults, seed=self.seed, jobs=scenario.load.count)
+        env.view.poll()
+        invoked_before = env.view.invoked
         try:
             driver.start(t0_ns)
             self.load.begin(client, t0_ns, self.directory)
             self._watch_load(env, client, driver, end_ns)
             self.load.stop()
-            self.load.check()
+            env.view.poll()
+            self.load.check(env.view.invoked - invoked_before)
             env.tell("phase", name="load_end")
             self._phase = "last faults heal"
             heal_by_s = time.monotonic() + HEAL_S_MAX
@@ -283,6 +290,7 @@ class ScenarioRunner:
             self.load.stop()
             results = driver.stop()
         driver.check()
+        check_healed(env)
         return tuple(results)
 
     def _watch_load(self, env: NativeEnvironment, client: ProducerClient, driver: ScheduleDriver, end_ns: int) -> None:

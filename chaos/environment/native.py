@@ -20,6 +20,7 @@ from chaos.guardian import end_all
 from chaos.processes import Program, make_intact
 from chaos.procfs import ENVIRONMENT_VARIABLE
 from chaos.proxy.toxiproxy import ProxyLink, ToxiproxyServer
+from chaos.pulse import Pulses
 from chaos.stalls import Stalls
 from chaos.view import LedgerView, Opened
 from chaos.watch import Exit, Watch, Watched
@@ -54,6 +55,7 @@ class NativeEnvironment:
         self.workers: dict[str, Program] = {}
         self.producer: Program | None = None
         self.operate: Operate = _nobody_operates
+        self._pulses = Pulses()
 
     def __enter__(self) -> Self:
         """Start Redis, the links, the view. Raises ``HarnessError``; what was started until then is ended."""
@@ -75,7 +77,7 @@ class NativeEnvironment:
             undo.callback(self._end_processes)  # runs before the watch stops, which then tells who exited
             self.watch.start()
             self.view.start()
-            self.stalls = undo.enter_context(Stalls(self.tell, self._pids))
+            self.stalls = undo.enter_context(Stalls(self.tell, self._pids, self._other_pids))
             self._undo = undo.pop_all()
         return self
 
@@ -142,6 +144,14 @@ class NativeEnvironment:
         for source in (self.view, self.watch, self.stalls, self.canary):
             if source.error is not None:
                 raise HarnessError(f"the harness can't follow its processes any more: {source.error}") from source.error
+        rounds = {
+            "ledger's reader": self.view.rounds,
+            "watch of processes": self.watch.rounds,
+            "clock of host stalls": self.stalls.rounds,
+            "canary": self.canary.rounds,
+        }
+        if silent := self._pulses.silent(rounds, time.monotonic()):
+            raise HarnessError(f"the harness can't see what happens any more: {'; '.join(silent)}. Run again")
         self.toxiproxy.check()
         self.store.check()
 
@@ -202,6 +212,11 @@ class NativeEnvironment:
             if opened.worker in found:
                 found[opened.worker].add(opened.pid)
         return found
+
+    def _other_pids(self) -> list[int]:
+        """What else is the run's own work: producer, Toxiproxy, and the store where it is a process of ours."""
+        pids = [self.toxiproxy.pid, getattr(self.store, "pid", None), self.producer and self.producer.pid]
+        return [pid for pid in pids if pid]
 
     def _opened(self, opened: Opened) -> None:
         if opened.role not in {"harness", "canary"}:

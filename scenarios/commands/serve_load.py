@@ -1,7 +1,8 @@
 """``stormproof serve-load``: the runner for a load that somebody else sends (Locust).
 
 It prints ``{"ready": true, "producers": [...], "ledger": ..., "t0_ns": ...}`` when the load may begin, waits for
-``{"load_ended": true}`` or the end of its standard input, judges, and prints the verdict, and nothing else.
+``{"load_ended": true, "planned": N}`` or the end of its standard input, judges, and prints the verdict, and nothing
+else. Fewer enqueues than the N arrivals that fell due are no test of the queue: exit 4.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from stormproof_target import Setup
 
+from chaos.errors import HarnessError
 from chaos.faults.registry import freeze, kill, latency, redis_down, redis_restart, reset_peer
 from chaos.planned import Planned
 from loadtests.arrivals import constant
@@ -56,6 +58,7 @@ class ExternalLoad:
         """Both are told to whoever sends."""
         self._seed, self._rate_s = seed, sustainable_rate_s
         self._over = threading.Event()
+        self._planned: int | None = None
 
     @property
     def ended(self) -> bool:
@@ -78,11 +81,20 @@ class ExternalLoad:
     def stop(self) -> None:
         """Nothing is ours to stop."""
 
-    def check(self) -> None:
-        """Whoever sends tells by itself what it could not send."""
+    def check(self, invoked: int) -> None:
+        """Whoever sends has told how many arrivals fell due; fewer that were begun are another load."""
+        if self._planned is None:
+            raise HarnessError("whoever sent the load has ended without saying how much of it was due. Run again")
+        if invoked < self._planned:
+            raise HarnessError(
+                f"{invoked} of {self._planned} enqueues that were due were sent: Locust has too few users, or this"
+                " machine is too busy. What follows would be a test under less load; run again with more users"
+            )
 
     def _listen(self) -> None:
-        sys.stdin.readline()  # the line that tells, or the end of whoever held the other end
+        line = sys.stdin.readline()  # that tells, or the end of whoever held the other end
+        with suppress(ValueError, TypeError, KeyError):
+            self._planned = int(json.loads(line)["planned"])
         self._over.set()
 
 

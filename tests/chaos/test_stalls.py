@@ -77,6 +77,7 @@ def test_a_worker_s_process_that_waits_for_the_cpu_is_told(monkeypatch: pytest.M
         told.append(fields)
         return 0
 
+    monkeypatch.setattr("chaos.crowd.Crowd.crowded", False)
     stalls = Stalls(tell, lambda: {"worker-0": [os.getpid()]})
     for since in (100, 200, 300, 400, 500):
         stalls._look_at_workers(since)

@@ -93,6 +93,8 @@ def dead_letters(history: "History", promise: Promise, scenario: "Scenario") -> 
         must = _must(job, causes)
         tally.examined += 1
         if job.state != "dead":
+            if job.state == "cancelled":
+                must = ""  # what an operator wanted ended is no dead letter, however it failed meanwhile
             if must and job.outcome != "rejected" and rest.settled(job) and not causes.requeued(job):
                 tally.findings.append(_missing(job, must, rest, history))
             else:

@@ -16,14 +16,15 @@ if TYPE_CHECKING:
     from scenarios.history_causes import Causes
     from scenarios.scenario import Scenario
 
-ENDED_OTHERWISE: Final = ("dead", "cancelled")
+ENDED_OTHERWISE: Final = ("dead", "cancelled")  # the second only where somebody asked for it
+CALLED_OVER: Final = frozenset({"finished", "cancelled"})
 LOST: Final = "lost acknowledgement"
 STRANDED: Final = "stranded job"
 ANOMALIES: Final = {
     LOST: Anomaly(
         definition=(
-            "An acknowledged job never ended well, is no dead letter and not cancelled, and after all that "
-            "the queue may still do no key holds it, or the queue calls it finished."
+            "An acknowledged job never ended well, is no dead letter and not cancelled at anybody's request, and after"
+            " all that the queue may still do no key holds it, or the queue calls it finished or cancelled."
         ),
         smallest=('acked("j", 0)\nstate("j", "absent")'),
         means="Work that the caller was told is safe is gone, and nobody will ever hear of it.",
@@ -51,8 +52,9 @@ def look(history: "History", promise: Promise, scenario: "Scenario") -> Gathered
     """The whole tally: the metrics need the name of every lost job, not of the first five."""
     acked = pl.col("outcome") == "acked"
     tally = Gathered(examined=history.count_jobs(acked))
-    ended = pl.col("state").fill_null("").is_in(ENDED_OTHERWISE)
-    missing = history.jobs_that(acked & (pl.col("n_ok") == 0) & ~ended)
+    dead, cancelled = (pl.col("state").fill_null("") == state for state in ENDED_OTHERWISE)
+    asked = pl.col("job").is_in([op["job"] for op in history.op_rows if op["op"] == "cancel"])
+    missing = history.jobs_that(acked & (pl.col("n_ok") == 0) & ~dead & ~(cancelled & asked))
     if missing.is_empty():
         return tally
     causes = history.causes(promise, scenario.policy)
@@ -73,9 +75,9 @@ def _where(job: Job, rest: Rest, history: "History", scenario: "Scenario") -> st
     """``LOST``, ``STRANDED``, ``undecided`` or '' (still being worked on: unfinished)."""
     if not job.state:
         return "undecided"
-    if job.state == "finished" and rest.settled(job):
+    if job.state in CALLED_OVER and rest.settled(job):
         return LOST
-    if job.found_in and job.state != "finished":
+    if job.found_in and job.state not in CALLED_OVER:
         return STRANDED if rest.stranded(job) else ""
     if job.job in rest.open_jobs:
         return ""
@@ -140,8 +142,8 @@ def _sentence(job: Job, anomaly: str, rest: Rest, history: "History") -> str:
             f"{start}. It lies in {', '.join(job.found_in)} ({job.state}), although a worker was free and nothing"
             f" ran in the last {s(rest.quiet_ns):.1f} s."
         )
-    if job.state == "finished":
-        return f"{start}. Yet the queue calls it finished."
+    if job.state in CALLED_OVER:
+        return f"{start}. Yet the queue calls it {job.state}."
     return f"{start}. No key of the queue holds it."
 
 

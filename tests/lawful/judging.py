@@ -1,5 +1,6 @@
 """Every checker over one world's history; what it finds is a false alarm unless a rule of the queue was broken."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,8 +11,9 @@ from scenarios.history import History
 from scenarios.judge import Judgement, judge
 from scenarios.scenario import Scenario, Workers
 from tests.lawful.play import Play
+from tests.lawful.rules import RULES
 from tests.lawful.telling import Line
-from tests.lawful.world import World
+from tests.lawful.world import World, draw_world
 
 BARE: Final = Scenario(
     name="lawful", claim="", stands_for="", load=constant(rate_s=10, for_s=1, jobs={succeeds(): 1})
@@ -75,3 +77,24 @@ def shrunk(world: World, broken: str = "", by: str = "") -> Judged:
                 if less:
                     best, going = less, True
     return best
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """After how many histories the right checker found a broken rule (0: not within those tried), and who else did."""
+
+    after: int
+    seed: int
+    others: tuple[str, ...]
+
+
+def caught(name: str, first: int, at_most: int, blows: int) -> Caught:
+    """Break a rule in world after world, with so many blows besides those that the rule needs."""
+    rule = RULES[name]
+    others: Counter[str] = Counter()
+    for tried, seed in enumerate(range(first, first + at_most), start=1):
+        failed = judged(draw_world(seed, rule.wanting, blows), name).failed
+        others.update(failed)
+        if set(failed) & set(rule.by):
+            return Caught(tried, seed, tuple(sorted(others)))
+    return Caught(0, 0, tuple(sorted(others)))

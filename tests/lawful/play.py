@@ -13,6 +13,8 @@ from tests.lawful.workers import MILLI, Worker
 from tests.lawful.world import Enqueue, World, us
 
 PATIENCE: Final = us(40)
+PATIENCE_BROKEN: Final = us(8)  # some broken queues never come to rest, as fast as they can
+KEYLESS: Final = frozenset({"absent", "failed"})
 PLACES: Final = {
     "waiting": ("queue",), "delayed": ("scheduled",), "running": ("lease",), "finished": ("finished",),
     "dead": ("dead",), "cancelled": ("canceled",), "failed": ("failed",), "absent": (),
@@ -36,6 +38,7 @@ class Play:
         self._heap: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._order = 0
         self.over = False
+        self.patience = PATIENCE_BROKEN if broken else PATIENCE
         self.blows = Blows(self)
 
     def history(self) -> list[Line]:
@@ -55,6 +58,8 @@ class Play:
             self.at(end, self._wait, end)
         if self.world.policy.concurrency is not None:
             self.at(us(0.25), self._count)
+        if self.world.habits.watched:
+            self.at(us(0.1), self._sample, {})
         self._run()
         return told.told()
 
@@ -136,10 +141,13 @@ class Play:
         self.sent.add(job)
         self.told.invoked(self.producer, self.now, job, plan)
         down = max(self.producer_cut_until, self.down_until)
-        if self.now >= down and self.rng.random() > 0.03:  # noqa: PLR2004  # one in thirty is refused
+        refused = self.rng.random() < (0.3 if self.store.broken == "runs what it refused" else 0.03)
+        if self.now >= down and not refused:
             self.store.enqueue(job, int(job[1:]), self.now, plan.delay)
-            self._answer("acked", job, 3 * MILLI)
+            silent = self.store.broken == "silent in calm" and self.rng.random() < 0.5  # noqa: PLR2004
+            self._answer("unknown" if silent else "acked", job, 3 * MILLI)
         elif self.now >= down:
+            self.reach("refused")
             self._answer("rejected", job, 3 * MILLI)
             if self.store.broken == "runs what it refused":
                 self.store.enqueue(job, int(job[1:]), self.now, plan.delay)
@@ -196,12 +204,29 @@ class Play:
             self.told.harness(self.now, "count", queue="default", **told)
         self.at(self.now + us(0.5), self._count)
 
+    def _sample(self, used: dict[int, int]) -> None:
+        """Memory and descriptors go up and down; a process computes a little, and as long as a body runs."""
+        rng, hot = self.rng, self.store.broken == "hot loop"
+        for worker in self.workers if self.now >= self.stalled_until else ():
+            busy = {slot.pid: bool(slot.body) for slot in worker.slots}
+            for pid in (worker.pid, *busy) if worker.alive else ():
+                share = 0.9 + 0.1 * rng.random() if busy.get(pid) or hot else 0.03 * rng.random()
+                stopped = self.now < worker.frozen_until
+                used[pid] = used.get(pid, us(0.1)) + (0 if stopped else int(us(0.25) * share))
+                self.told.harness(
+                    self.now, "sample", worker=worker.name, pid=pid, pid_start=pid, cpu_ns=used[pid] * 1000,
+                    rss=(1 << 25) + rng.randint(0, 1 << 20), fds=rng.randint(9, 14),
+                )  # fmt: skip
+        self.at(self.now + us(0.25), self._sample, used)
+
     def _wait(self, end: int) -> None:
         """Until nothing has run for a while, or for as long as anybody would wait."""
         promise = self.world.promise
         rest = max(us(3), us(max(promise.start_gap_s, promise.report_s, promise.sweep_s) + 0.5))
+        if self.world.reads == "patient":
+            rest = max(rest, us(promise.recovery_s + 1.0))
         away = self.now < max(self.down_until, self.stalled_until)
-        if (self.now - max(self.last_event, end) >= rest or self.now > end + PATIENCE) and not away:
+        if (self.now - max(self.last_event, end) >= rest or self.now > end + self.patience) and not away:
             self._read()
         else:
             self.at(self.now + us(0.25), self._wait, end)
@@ -218,7 +243,7 @@ class Play:
         record = self.store.records.get(job)
         state, reason, result, ttl, told = "absent", "", "", -1, None
         places: list[str] = []
-        if record and record.state != "absent":
+        if record and record.state != "absent" and not (self.store.once and record.state == "running"):
             left = record.over_at + us(self.world.policy.result_ttl_s) - self.now
             if record.state != "finished" or left > 0:
                 state, reason, result = record.state, record.reason, record.result
@@ -236,6 +261,7 @@ class Play:
     def _finish(self) -> None:
         for t in self.store.grants if self.world.policy.rate_n is not None else ():
             self.told.harness(self.now, "granted", queue="default", server_us=ZERO_US * 7 + t)
+        self._read_keys()
         self.blows.read_canary()
         if self.rng.random() < 0.5:  # noqa: PLR2004  # one half of the harnesses stops its workers in good time
             for worker in self.workers:
@@ -243,6 +269,25 @@ class Play:
                     self.told.signal(self.now + 10, worker.name, worker.pid, "TERM")
         self._tally()
         self.over = True
+
+    def _read_keys(self) -> None:
+        """A key a job, which is to expire once the job is over; one a list or set that is not empty."""
+        ttl = us(self.world.policy.result_ttl_s)
+        over = [record for record in self.store.records.values() if record.state in {"finished", "cancelled"}]
+        live = [record for record in self.store.records.values() if record.state not in {*KEYLESS, "finished", "cancelled"}]
+        left = [record.over_at + ttl - self.now for record in over if record.over_at + ttl > self.now]
+        leaked = len(left) if self.store.broken == "leaks a key" else 0
+        if live or left:
+            self.told.harness(
+                self.now, "key", pattern="job:*", name="job:j0", n=len(live) + len(left), bytes=900,
+                without_ttl=len(live) + leaked, ttl_ms_max=max(left, default=-1000) // 1000,
+            )  # fmt: skip
+        states = {record.state for record in self.store.records.values()}
+        for state, key in (("waiting", "queue"), ("delayed", "scheduled"), ("running", "lease"), ("dead", "dead")):
+            if state in states:
+                self.told.harness(
+                    self.now, "key", pattern=key, name=key, n=1, bytes=80, without_ttl=1, ttl_ms_max=-1
+                )  # fmt: skip
 
     def _tally(self) -> None:
         states = Counter(record.state for record in self.store.records.values())

@@ -75,6 +75,9 @@ class Store:
             return
         if self.broken == "delayed job early" and delay:
             delay //= 2
+        if self.broken == "cancels what nobody asked" and number % 3 == 0:
+            record.state, record.over_at = "cancelled", now
+            return
         if delay:
             if self.broken == "delayed job never due":
                 delay += us(10**5)
@@ -136,7 +139,7 @@ class Store:
         record.state, record.holder, record.slot, record.deadline = "running", self.fence, slot, now + lease
         attempt = record.attempts + 1
         if self.broken == "acknowledges before it runs":
-            record.holder = 0
+            record.state, record.over_at = "finished", now
         if self.broken == "runs twice" and attempt == 1 and self.rng.random() < 0.4:
             self.ready.append(record.job)
             self.wakes.append(now)
@@ -193,6 +196,10 @@ class Store:
 
     def _late(self, record: Record, outcome: str, result: str, now: int) -> None:
         """A zombie reports."""
+        if self.broken == "repeats at a lost reply":
+            if record.state == "finished":
+                self._wait(record, now)
+            return
         if self.broken == "no fence at the report":
             if outcome == "ok" and record.state in {"finished", "running"}:
                 record.result = result
@@ -217,7 +224,7 @@ class Store:
             return
         record = self.records[running.job]
         record.holder = 0
-        if self.once:
+        if self.once and self.broken != "runs again at most once":
             record.state, record.over_at = "absent", now
         elif record.cancel_asked:
             record.state, record.over_at = "cancelled", now
@@ -301,12 +308,13 @@ class Store:
         self.ready = [job for job in self.ready if job != record.job]
 
     def _finish(self, record: Record, result: str, now: int) -> None:
+        first = not record.over_at
         record.state, record.result, record.over_at = "finished", result, now
         if self.broken == "result lost":
             record.result = ""
         elif self.broken == "finished yet waiting":
             record.also_in = "queue"
-        elif self.broken == "finished twice":
+        elif self.broken == "finished twice" and first:
             self._take_off(record)
             self._wait(record, now)
 

@@ -254,6 +254,9 @@ class Worker:
         if spec in FATAL:
             self.later(min(takes, us(0.2)), self._fatal, slot, body)
             return
+        if broken == "process ends for nothing" and body.held.grant % 3 == 0:
+            self.later(min(takes, us(0.2)), self.die, slot, "crash", 1)
+            return
         times = {"fail": 10**6, "fail once": 1, "fail twice": 2}.get(spec, 0)
         body.outcome = "error" if body.held.attempt <= times else "ok"
         takes = LONG if spec in {"hang", "hang_c"} else takes
@@ -299,6 +302,8 @@ class Worker:
         self.later(self._noise(most if self.play.rng.random() < 0.2 else min(most, 5 * MILLI)), self._report, slot, body)
 
     def _report(self, slot: Slot, body: Body) -> None:
+        if slot.dead:
+            return
         store, body.reporting = self.play.store, True
         self.send(lambda _: store.complete(body.held, body.outcome, f"r-{body.run}", self.play.now),
                   lambda _: self._reported(slot, body))  # fmt: skip
@@ -397,7 +402,7 @@ class Worker:
                 self.send(lambda _, held=unstarted: store.release(held, self.play.now), lambda _: None)
             if not slot.body:
                 self.die(slot, "stopped", 0)
-        if self.promise.stop_is_a_cause:
+        if self.promise.stop_is_a_cause or self.play.store.broken == "stops without a word":
             self.later(grace, self._abort)
 
     def _abort(self) -> None:

@@ -18,8 +18,7 @@ CLAUSES: Final = (
     "self_fencing", "concurrency", "rate", "pause", "cancel", "early", "results", "residue", "leaks", "control",
 )  # fmt: skip
 KEYS: Final = (
-    KeyPattern("job:*"), KeyPattern("queue"), KeyPattern("scheduled"), KeyPattern("lease"), KeyPattern("dead"),
-    KeyPattern("result:*", 600.0),
+    KeyPattern("job:*", 600.0, per="job"), KeyPattern("queue"), KeyPattern("scheduled"), KeyPattern("lease"), KeyPattern("dead"),
 )  # fmt: skip
 
 SPECS: Final = (
@@ -31,6 +30,11 @@ FAULTS: Final = (
     "stop", "restart", "roll back", "stall host", "stall worker", "cut producer", "kill producer", "pause", "cancel",
     "cancel", "requeue", "cut all",
 )  # fmt: skip
+JITTERS: Final = ("none", "full", "equal")
+NEEDED_BLOW: Final = {
+    "no stops": "stop", "self fencing": "cut", "once": "kill slot", "zombie": "freeze",
+}  # fmt: skip
+LONG_LIVED: Final = frozenset({"self fencing", "zombie", "renewals"})  # what shows only in bodies that outlive a lease
 KINDS: Final = ("reference", "reference", "reference", "plain", "plain", "prefetch", "rq", "at most once")
 
 
@@ -76,6 +80,7 @@ class Habits:
     tells_attempts: bool = True
     counts_hidden: bool = True  # a slot that died before its body's first line counts as a crash
     two_places: bool = False  # a grant is two writes: the lease first, then off the list
+    watched: bool = False  # the harness samples what its processes use (many lines)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class World:
     slots: int
     jobs: tuple[Enqueue, ...]
     blows: tuple[Blow, ...]
-    reads: str = "rest"
+    reads: str = "rest"  # or "patient": when also the promised recovery is over; or "early": at ``read_at``
     read_at: int = 0
     noise: int = 0
 
@@ -100,16 +105,19 @@ class World:
         return replace(self, **{part: kept[:index] + kept[index + 1 :]})
 
 
-def draw_world(seed: int, wanting: str = "") -> World:
-    """The world of a seed. ``wanting``: what it must have, such as ``rate``, so that a rule can be broken in it."""
+def draw_world(seed: int, wanting: str = "", blows: int | None = None) -> World:
+    """The world of a seed. ``wanting``: what it must have, such as ``rate``, so that a rule can be broken in it.
+
+    ``blows``: how many befall it besides those that it must have (None: drawn, none among them).
+    """
     rng = Random(seed)
-    return draw_load(draw_frame(rng, wanting), rng, wanting)
+    return draw_load(draw_frame(rng, wanting), rng, wanting, blows)
 
 
 def draw_frame(rng: Random, wanting: str = "") -> World:
     """Promise, policy, habits and machines; as yet without load."""
     kind = _kind(rng, wanting)
-    policy = _policy(rng, wanting)
+    policy = _policy(rng, kind, wanting)
     promise = _promise(rng, kind, policy, wanting)
     fenced, once = promise.fenced, kind == "at most once"
     habits = Habits(
@@ -126,27 +134,36 @@ def draw_frame(rng: Random, wanting: str = "") -> World:
         tells_attempts=rng.random() < 0.7,
         counts_hidden=rng.random() < 0.7,
         two_places=rng.random() < 0.15,
+        watched=rng.random() < 0.1 or wanting == "idle",
     )
     return World(
-        kind, promise, policy, habits, workers=rng.choice((1, 2, 2, 2, 3)), slots=promise.slots,
+        kind, promise, policy, habits, workers=3 if wanting in LONG_LIVED else rng.choice((1, 2, 2, 2, 3)), slots=promise.slots,
         jobs=(), blows=(), noise=rng.getrandbits(32),
     )  # fmt: skip
 
 
-def draw_load(frame: World, rng: Random, wanting: str = "") -> World:
+def draw_load(frame: World, rng: Random, wanting: str = "", blows_many: int | None = None) -> World:
     """The same world with jobs, with blows, and with the moment at which the jobs' states are read."""
     span = us(rng.choice((1.0, 2.0, 4.0, 6.0)))
     jobs = sorted(
         (draw_job(rng, span, wanting) for _ in range(rng.choice((1, 2, 3, 4, 6, 8, 12)) + (4 if wanting else 0))),
         key=lambda job: job.at,
     )
-    count = rng.choice((0, 1, 1, 2, 2, 3, 4))
+    count = rng.choice((0, 1, 1, 2, 2, 3, 4)) if blows_many is None else blows_many
     blows = [draw_blow(rng, frame, span, FAULTS) for _ in range(count)]
-    if wanting in FAULTS:
-        blows += [draw_blow(rng, frame, span, (wanting,)) for _ in range(3)]
+    needed = wanting if wanting in FAULTS else NEEDED_BLOW.get(wanting, "")
+    if needed:
+        blows += [draw_blow(rng, frame, span, (needed,)) for _ in range(3)]
+    if wanting in LONG_LIVED:
+        jobs = [replace(job, spec="succeed", delay=0, takes=us(rng.choice((0.9, 1.6)))) for job in jobs]
+        blows = [replace(blow, lasts=us(3.5)) if blow.kind == needed else blow for blow in blows]
+    if wanting == "jitter":
+        jobs = [Enqueue(index * us(0.02), "fail", takes=1000) for index in range(70)]
+        blows = []
     early = rng.random() < 0.15 and not wanting
     return replace(
-        frame, jobs=tuple(jobs), blows=tuple(lawful_blows(blows, frame)), reads="early" if early else "rest",
+        frame, jobs=tuple(jobs), blows=tuple(lawful_blows(blows, frame)),
+        reads="early" if early else "patient" if wanting or rng.random() < 0.3 else "rest",
         read_at=rng.randint(us(0.5), span + us(3)) if early else 0,
     )  # fmt: skip
 
@@ -184,24 +201,27 @@ def _kind(rng: Random, wanting: str) -> str:
     kind = rng.choice(KINDS)
     if wanting == "once":
         return "at most once"
-    if wanting in {"fenced", "self fencing", "counts", "no lost replies"}:
+    if wanting in {"zombie", "renewals", "no stops", "self fencing", "counts", "lose replies", "jitter"}:
         return "reference"
     return "reference" if wanting and kind in {"at most once", "rq"} else kind
 
 
-def _policy(rng: Random, wanting: str) -> Policy:
+def _policy(rng: Random, kind: str, wanting: str) -> Policy:
     backoff = BackoffPolicy(
-        rng.choice(("fixed", "linear", "exponential")),
-        base_s=rng.choice((0.2, 0.5, 1.0)) if wanting == "backoff" else rng.choice((0.0, 0.1, 0.2, 0.5, 1.0)),
-        cap_s=1.0 if wanting == "cap" else rng.choice((0.5, 2.0)),
-        jitter="equal" if wanting in {"backoff", "cap"} else rng.choice(("none", "full", "equal")),
+        "exponential" if wanting == "jitter" else rng.choice(("fixed", "linear", "exponential")),
+        base_s=1.0 if wanting == "jitter" else rng.choice((0.2, 0.5, 1.0) if wanting else (0.0, 0.1, 0.2, 0.5, 1.0)),
+        cap_s=2.0 if wanting == "jitter" else 1.0 if wanting == "cap" else rng.choice((0.5, 2.0)),
+        jitter={"backoff": "equal", "cap": "equal", "jitter": "full"}.get(wanting, rng.choice(JITTERS)),
     )
-    limited = wanting == "concurrency" or rng.random() < 0.15
-    rated = wanting == "rate" or rng.random() < 0.12
+    free = wanting in {"jitter", "cap"}  # limits delay lawfully
+    limited = not free and kind != "at most once" and (  # without a lease nobody knows how many run
+        wanting == "concurrency" or rng.random() < 0.15
+    )
+    rated = not free and (wanting == "rate" or rng.random() < 0.12)
     return Policy(
-        max_attempts=rng.choice((1, 2, 3, 3, 4)) if not wanting else rng.choice((2, 3)),
+        max_attempts=3 if wanting == "jitter" else rng.choice((2, 3) if wanting else (1, 2, 3, 3, 4)),
         backoff=backoff,
-        timeout_s=rng.choice((0.5, 1.0, 2.0)),
+        timeout_s=2.0 if wanting in LONG_LIVED else rng.choice((0.5, 1.0, 2.0)),
         grace_s=rng.choice((0.3, 0.5)),
         result_ttl_s=rng.choice((1.0, 60.0, 500.0)) if not wanting else 60.0,
         max_crashes=rng.choice((1, 2, 3)),
@@ -215,6 +235,8 @@ def _policy(rng: Random, wanting: str) -> Policy:
 def _promise(rng: Random, kind: str, policy: Policy, wanting: str) -> Promise:
     lease_s = {"rq": 30.0, "at most once": float("inf")}.get(kind, rng.choice((1.0, 2.0, 2.0, 4.0)))
     gap_s, report_s, sweep_s = rng.choice((0.1, 0.2, 0.4)), rng.choice((0.1, 0.2, 0.4)), rng.choice((0.3, 0.5, 1.0))
+    if wanting in LONG_LIVED:
+        lease_s = 1.0
     reconnect_s = rng.choice((0.1, 0.5, 1.0))
     finite_s = 0.0 if kind == "at most once" else lease_s
     costs = kind == "rq" or (kind == "plain" and rng.random() < 0.3)
@@ -224,17 +246,17 @@ def _promise(rng: Random, kind: str, policy: Policy, wanting: str) -> Promise:
         lease_s=lease_s,
         heartbeat_s=0.0 if kind == "at most once" else lease_s / 3,
         margin_s=0.0 if kind == "at most once" else lease_s / 10,
-        start_gap_s=gap_s,
+        start_gap_s=0.1 if wanting == "jitter" else gap_s,
         report_s=report_s,
         reconnect_s=reconnect_s,
-        sweep_s=sweep_s,
-        prefetch=rng.choice((2, 4)) if kind == "prefetch" or (kind == "at most once" and rng.random() < 0.4) else 1,
+        sweep_s=0.3 if wanting == "jitter" else sweep_s,
+        prefetch=rng.choice((2, 4)) if (kind == "prefetch" and wanting not in {"cap", "rate"}) or (kind == "at most once" and rng.random() < 0.4) else 1,
         slots=1 if kind == "rq" else rng.choice((1, 2, 2, 3)),
         recovery_s=finite_s + sweep_s + gap_s + reconnect_s + 2.0,
         fenced=kind == "reference" or (kind in {"plain", "prefetch"} and rng.random() < 0.5),
         self_fencing=kind == "reference" and (wanting == "self fencing" or rng.random() < 0.5),
         lost_reply_repeats=kind == "rq" or (kind == "plain" and rng.random() < 0.3),
-        stop_is_a_cause=rng.random() < 0.6,
+        stop_is_a_cause=rng.random() < 0.6 and wanting != "no stops",
         kill_costs_an_attempt=costs,
         max_crashes=policy.max_crashes if bounded else None,
         max_stalls=policy.max_stalls if bounded else None,

@@ -88,7 +88,8 @@ def sync(place: Place, run: Runner) -> None:
     python = f"--python={place.python}"
     with step(f"up to {count} locked packages"):
         try:
-            run([place.uv, "pip", "sync", "--quiet", "--require-hashes", python, lock])
+            # Compiled once, here: a run starts a hundred interpreters, and not every one of them may write bytecode.
+            run([place.uv, "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode", python, lock])
         except CommandError as error:
             raise SetupError("the locked packages could not be installed", _REACH, str(error)) from error
     with step("the project itself, editable"):

@@ -38,7 +38,7 @@ ANOMALIES: Final = {
     ),
     "hot loop": Anomaly(
         definition=(
-            "A worker's process computes for more than a fifth of a time in which no run of its worker is open, and"
+            "A worker's process computes for more than a tenth of a time in which no run of its worker is open, and"
             " either nobody can reach the store or the system is at rest."
         ),
         smallest='cut("w1", 5, 8)\n*used("w1", 0, 10, cpu=0.9)',
@@ -60,7 +60,7 @@ MEMORY_MIN: Final = 8 * MIB
 
 OUTAGES: Final = frozenset({"redis down", "redis restart"})
 """Faults in which nobody gets a connection. One that breaks each new connection keeps a worker busy rightly."""
-CPU_SHARE_MAX: Final = 0.2
+CPU_SHARE_MAX: Final = 0.1
 """Of a core. A loop that never waits takes a whole one, or its part of what others leave: a quarter, where eight spin
 on two. A client that tries to connect every 10 ms takes 3 %."""
 BEGIN_NS: Final = ns(0.2)  # what was under way when an outage began

@@ -166,7 +166,7 @@ LEAKS = [
           used("w1", 505, 1500, every=5, rss=80 * MIB)),
     legal("leaks", "a collector lets memory grow and takes it back", teeth(*range(0, 3001, 150), every=5, rss_s=MIB)),
     legal("leaks", "hardly more memory", used("w1", 0, 3000, every=5, rss_s=1500)),
-    legal("leaks", "tries to connect", OUT, used("w1", 0, 10, cpu=0.1)),
+    legal("leaks", "tries to connect", OUT, used("w1", 0, 10, cpu=0.08)),
     legal("leaks", "has a job to run in an outage", OUT, run("j", 4, 9), used("w1", 0, 10, cpu=0.9)),
     legal("leaks", "has a run that nobody saw the end of", OUT, run("j", 4), used("w1", 0, 10, cpu=0.9)),
     legal("leaks", "works while nothing is out", HUNDRED, used("w1", 0, 10, cpu=0.9)),

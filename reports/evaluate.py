@@ -67,11 +67,12 @@ def _judge(objective: Objective, metric: Metric | None, campaign_s: float) -> tu
     if metric.n < objective.n_needed:
         return short, f"needs n ≥ {objective.n_needed:,}"
     met = _HOLDS[objective.comparison](metric.value, objective.threshold)
+    verdict, note = Verdict.PASS if met else Verdict.FAIL, metric.details
     if metric.lower_bound:
-        return _judge_lower_bound(objective, metric, met=met)
-    if not met and objective.unit == "s" and metric.without_stalls is not None:
+        verdict, note = _judge_lower_bound(objective, metric, met=met)
+    if verdict is Verdict.FAIL and objective.unit == "s" and metric.without_stalls is not None:
         return _judge_without_stalls(objective, metric)
-    return (Verdict.PASS if met else Verdict.FAIL), metric.details
+    return verdict, note
 
 
 def _judge_lower_bound(objective: Objective, metric: Metric, *, met: bool) -> tuple[Verdict, str]:

@@ -13,6 +13,7 @@ from stormproof_target import Promise
 
 from reports.run_record import Latency, Metric, Percentile, Recovery, Remainder
 from scenarios.checkers import lost
+from scenarios.history_causes import merged
 from scenarios.history_types import FOREVER, ns, s
 from scenarios.windows import calm, disturbed, episodes, recovery_ns
 
@@ -24,8 +25,8 @@ QUANTILES: Final = (0.5, 0.95, 0.99)
 CALM_JOBS_MIN: Final = 60
 ARRIVALS_MIN: Final = 20
 LATE_FLOOR_S: Final = 0.5
-FOREIGN_STALLS: Final = frozenset({"steal"})
-"""Stalls of the host that the run's own processes can't have caused: only these excuse a missed time."""
+FOREIGN_STALLS: Final = frozenset({"steal", "crowded"})
+"""Stalls that the run's own processes did not cause: only these excuse a missed time."""
 
 
 class Metrics:
@@ -123,7 +124,7 @@ class Metrics:
     def job_time(self, q: float) -> Metric:
         """Quantile ``q`` (1: the longest) of job time; jobs that never ended well are infinite."""
         name = "max job_time" if q >= 1 else f"p({q * 100:g}) job_time"
-        undisturbed = self.able.filter(calm(pl.col("intended"), pl.col("done"), self._foreign_stalls()))
+        undisturbed = self.able.filter(self.untouched)
         rest = None
         if undisturbed.height < self.able.height:
             rest = Remainder(value=quantile_s(undisturbed, q), n=undisturbed.height)
@@ -144,8 +145,11 @@ class Metrics:
             ),
         )
 
-    def _foreign_stalls(self) -> list[tuple[int, int]]:
-        return [(stall.lo, stall.hi) for stall in self.history.stalls if stall.by in FOREIGN_STALLS]
+    @property
+    def untouched(self) -> pl.Expr:
+        """Jobs that no stall touched which the run did not cause itself."""
+        foreign = merged((stall.lo, stall.hi) for stall in self.history.stalls if stall.by in FOREIGN_STALLS)
+        return calm(pl.col("intended"), pl.col("done"), foreign)
 
     def generator_lag(self) -> Metric:
         """How late the generator invoked its enqueues at worst: 99th percentile, from the intended time."""
@@ -199,7 +203,9 @@ class Metrics:
 
     def slowest_recovery(self) -> Recovery | None:
         """The arrow of the plot; None where there is nothing to recover from or nothing to measure it by."""
-        late = self.late_jobs()
+        return self._slowest(self.late_jobs())
+
+    def _slowest(self, late: pl.DataFrame | None) -> Recovery | None:
         slowest: Recovery | None = None
         for episode in episodes(self.history, self.promise) if late is not None else []:
             if episode.healed >= self.stopped or late is None:
@@ -225,7 +231,30 @@ class Metrics:
             details = f"fewer than {CALM_JOBS_MIN} jobs to tell late ones by"
         value = None if details or slowest is None else slowest.to_s - slowest.from_s
         bound = slowest is not None and slowest.lower_bound
-        return Metric(name="recovery", value=value, unit="s", n=arrivals, lower_bound=bound, details=details)
+        return Metric(
+            name="recovery",
+            value=value,
+            unit="s",
+            n=arrivals,
+            lower_bound=bound,
+            details=details,
+            without_stalls=None if value is None else self._recovery_without_stalls(arrivals),
+        )
+
+    def _recovery_without_stalls(self, arrivals: int) -> Remainder | None:
+        """The same without the late jobs that a stall touched, if there are any: each of them is a sample less."""
+        late = self.late_jobs()
+        if late is None:
+            return None
+        free = late.filter(self.untouched)
+        slowest = self._slowest(free)
+        if free.height == late.height or slowest is None:
+            return None
+        return Remainder(
+            value=slowest.to_s - slowest.from_s,
+            n=max(arrivals - (late.height - free.height), 0),
+            lower_bound=slowest.lower_bound,
+        )
 
     def _at_s(self, t: int) -> float:
         return s(t - self.history.begin)

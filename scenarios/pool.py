@@ -5,7 +5,7 @@ from typing import Final
 
 import polars as pl
 
-from reports.run_record import Metric
+from reports.run_record import Metric, Remainder
 from scenarios.metrics import QUANTILES, Metrics, quantile_s
 
 DEAD_LETTER_WINDOW_S: Final = 24 * 3600.0
@@ -46,9 +46,11 @@ def _share(metrics: Sequence[Metric]) -> Metric:
 
 def _job_times(scenarios: Sequence[Metrics]) -> Iterator[Metric]:
     able = pl.concat([metrics.able.select("time") for metrics in scenarios])
+    free = pl.concat([metrics.able.filter(metrics.untouched).select("time") for metrics in scenarios])
     for q in (*QUANTILES, 1.0):
         name = "max job_time" if q >= 1 else f"p({q * 100:g}) job_time"
-        yield Metric(name=name, value=quantile_s(able, q), unit="s", n=able.height)
+        rest = Remainder(value=quantile_s(free, q), n=free.height) if free.height < able.height else None
+        yield Metric(name=name, value=quantile_s(able, q), unit="s", n=able.height, without_stalls=rest)
 
 
 def _slowest_recovery(metrics: Sequence[Metric]) -> Metric:
@@ -66,4 +68,17 @@ def _slowest_recovery(metrics: Sequence[Metric]) -> Metric:
         n=sum(metric.n for metric in measured),
         lower_bound=any(metric.lower_bound for metric in measured),
         details=f"not measured in {missing} scenarios" if missing else "",
+        without_stalls=_without_stalls(measured),
+    )
+
+
+def _without_stalls(measured: Sequence[Metric]) -> Remainder | None:
+    """The slowest again, each as it was without what a stall of the host touched."""
+    if all(metric.without_stalls is None for metric in measured):
+        return None
+    rest = [metric.without_stalls or metric for metric in measured]
+    return Remainder(
+        value=max(each.value or 0.0 for each in rest),
+        n=sum(each.n for each in rest),
+        lower_bound=any(each.lower_bound for each in rest),
     )

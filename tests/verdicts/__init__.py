@@ -1,0 +1,1 @@
+"""Verdicts judged: bugs planted in the harness, and the rules of verdicts, each with a test."""

@@ -117,7 +117,7 @@ def _too_short(run: Run, job: Job, causes: "Causes") -> Finding | str:
         )
     if run.outcome != "exit":
         return ""
-    excuse = _excuse(run, job, causes)
+    excuse = _asked_to_end(run, causes) or _excuse(run, job, causes)
     if excuse:
         return excuse
     return Finding(
@@ -136,6 +136,12 @@ def _too_short(run: Run, job: Job, causes: "Causes") -> Finding | str:
         ),
         clause="timeout",
     )
+
+
+def _asked_to_end(run: Run, causes: "Causes") -> str:
+    steps = causes.history.op_rows
+    asked = any(each["op"] == "cancel" and each["job"] == run.job and each["t"] <= run.end_hi for each in steps)
+    return "an operator had asked for its end" if asked else ""
 
 
 def _excuse(run: Run, job: Job, causes: "Causes") -> str:

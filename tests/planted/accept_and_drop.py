@@ -1,4 +1,7 @@
-"""Every fiftieth enqueue is accepted and never pushed."""
+"""Every fiftieth enqueue is accepted and never pushed.
+
+`lost` must find it.
+"""
 
 from tests.planted.variant import Place, Variant, task
 

@@ -1,4 +1,7 @@
-"""A job that has used up its attempts is forgotten instead of buried."""
+"""A job that has used up its attempts is forgotten instead of buried.
+
+`dead_letters` must find it: its attempts failed, and it is nowhere.
+"""
 
 from tests.planted.variant import Place, Variant, task
 

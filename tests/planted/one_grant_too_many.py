@@ -1,4 +1,7 @@
-"""A queue grants one job more in a window than its rate allows."""
+"""A queue grants one job more in a window than its rate allows.
+
+`rate` must find it.
+"""
 
 from tests.planted.variant import Place, Variant, task
 

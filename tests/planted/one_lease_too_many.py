@@ -1,4 +1,7 @@
-"""A queue gives one lease more than its limit allows."""
+"""A queue gives one lease more than its limit allows.
+
+`concurrency` must find it.
+"""
 
 from tests.planted.variant import Place, Variant, task
 

@@ -1,4 +1,7 @@
-"""A paused queue goes on: the operator's step is acknowledged, and nobody looks."""
+"""A paused queue goes on: the operator's step is acknowledged, and nobody looks.
+
+`control` must find it.
+"""
 
 from tests.planted.variant import Place, Variant, task
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TTL_SLACK_NS: Final = ns(1.0)  # a time to live counts in whole seconds for many a queue
 
+NAMED: Final = "named"
 UNDECIDED: Final = "it may have been on its way"
 ANOMALIES: Final = {
     "lost result": Anomaly(
@@ -54,15 +55,18 @@ def results(history: "History", promise: Promise, scenario: "Scenario") -> Judge
     Undecided: the job may have been on its way between two keys.
     """
     looked = (pl.col("n_ok") > 0) & pl.col("state").is_in(["finished", "absent"])
-    finished = history.jobs.select(pl.col("job", "result_sum", "plain").filter(looked))
+    finished = history.jobs.select(
+        pl.col("job", "result_sum", "plain").filter(looked), _named("job", "result_sum").filter(looked)
+    )
     tally = Gathered(examined=finished.height)
     if finished.is_empty():
         return tally.judged()
-    returned = history.runs.select(pl.col("job", "run", "sum").filter(pl.col("outcome") == "ok"))
-    as_told = finished.join(returned, left_on=["job", "result_sum"], right_on=["job", "sum"], how="semi")
-    if as_told.height == finished.height and as_told["plain"].all():
+    ended_well = pl.col("outcome") == "ok"
+    named = history.runs.select(_named("job", "sum").filter(ended_well)).to_series()
+    odd = finished.filter(~(pl.col("plain") & pl.col(NAMED).is_in(named.implode())))
+    if odd.is_empty():
         return tally.judged()
-    odd = pl.concat([finished.join(as_told, on="job", how="anti"), as_told.filter(~pl.col("plain"))])
+    returned = history.runs.select(pl.col("job", "run", "sum").filter(ended_well))
     stored = dict(odd.select("job", "result_sum").iter_rows())
     sums = dict(returned.join(odd, on="job", how="semi").select("run", "sum").iter_rows())
     look = _Look(Rest(history.causes(promise, scenario.policy), scenario), sums)
@@ -75,6 +79,11 @@ def results(history: "History", promise: Promise, scenario: "Scenario") -> Judge
         elif verdict:
             tally.explained += 1
     return tally.judged()
+
+
+def _named(job: str, checksum: str) -> pl.Expr:
+    """Job and result as one number: a join of two columns of text takes ten times as long as looking it up."""
+    return (pl.col(job).hash(1) ^ pl.col(checksum).fill_null("").hash(2)).alias(NAMED)
 
 
 class _Look:

@@ -1,7 +1,7 @@
 """A claim finishes the job before its body has run: a worker that dies in between takes it along.
 
-As every queue does that pops and forgets, resque/resque#93. `lost` must find it: what the queue calls finished has no run
-that ended well.
+As queues do that pop and forget, resque/resque#93. `lost` must find it: what the queue calls finished has no run that
+ended well.
 """
 
 from tests.planted.variant import Place, Variant, task

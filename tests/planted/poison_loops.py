@@ -1,6 +1,6 @@
 """A job that kills its slot is given back each time, without an end.
 
-As a poison job that takes worker after worker, rq/rq#152. `attempts` must find it: it ended its process more often than it may.
+As a poison job that takes worker after worker, rq/rq#152. `attempts` must find it: it ended more processes than it may.
 """
 
 from tests.planted.variant import Place, Variant, task

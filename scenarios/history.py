@@ -1,6 +1,5 @@
 """The history: the ordered events of one scenario, and the tables that all checkers share, each built once."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -12,10 +11,11 @@ from stormproof_target import JobSpec, Policy, Promise
 
 from scenarios import history_faults as happened
 from scenarios import history_small as small
+from scenarios import history_stored as stored
 from scenarios import history_tables as tables
 from scenarios.history_causes import Causes
-from scenarios.history_read import Header, HistoryError, Ledgers, from_dicts, read_ledgers
-from scenarios.history_schema import COLUMNS, FEW, MANY, TYPES
+from scenarios.history_read import HistoryError, Ledgers, from_dicts, read_ledgers
+from scenarios.history_schema import COLUMNS, FEW, TYPES
 from scenarios.history_types import FOREVER, Job, Run
 
 __all__ = ["History", "HistoryError", "read_history"]
@@ -38,6 +38,10 @@ class History:
         self.frames, self.header, self.torn = ledgers.frames, ledgers.header, ledgers.torn
         self._causes: Causes | None = None
 
+    def know(self, facts: Mapping[str, Any]) -> None:
+        """Answers of the whole run, by the names of properties here: for a history that has a part of its jobs only."""
+        self.__dict__.update(facts)
+
     @cached_property
     def _rows(self) -> small.Rows | None:
         """The events as rows, where they are few enough for that."""
@@ -54,28 +58,12 @@ class History:
 
     def write_parquet(self, path: Path) -> None:
         """Store it in one file: about a tenth of the ledgers' size, and read 5 times as fast."""
-        abilities = None if self.header.abilities is None else sorted(self.header.abilities)
-        header = {
-            "name": self.header.name,
-            "version": self.header.version,
-            "promise": dict(self.header.promise),
-        }
-        kept = json.dumps({**header, "abilities": abilities, "torn": self.torn})
-        parts = [
-            frame.lazy() if kind == FEW else frame.lazy().with_columns(e=pl.lit(kind))
-            for kind, frame in self.frames.items()
-        ]
-        pl.concat(parts, how="diagonal").sink_parquet(path, metadata={"stormproof": kept})
+        stored.write(path, self.frames, self.header, self.torn)
 
     @classmethod
     def read_parquet(cls, path: Path) -> Self:
-        """The inverse of ``write_parquet``. Raises ``HistoryError``."""
-        try:
-            kept = json.loads(pl.read_parquet_metadata(path)["stormproof"])
-            frames = {kind: _stored(path, kind) for kind in COLUMNS}
-        except (KeyError, ValueError, OSError, pl.exceptions.PolarsError) as error:
-            raise HistoryError(f"{path}: not a stored history ({error})") from error
-        return cls(Ledgers(frames, Header.from_event(kept), kept["torn"]))  # checked before it was stored
+        """What ``write_parquet`` or a ``CohortWriter`` stored. Raises ``HistoryError``."""
+        return cls(stored.read(path))
 
     def can(self, ability: str) -> bool:
         """Whether the target has an ability; a history without a ``target`` event is taken to have all."""
@@ -91,14 +79,29 @@ class History:
     @cached_property
     def runs(self) -> pl.DataFrame:
         """run, job, w, worker, pid, life, start, end_lo, end_hi, outcome, attempt, fence, args_sum, sum; ordered."""
-        return (
-            tables.runs(self.frames, self.writers) if self._rows is None else small.framed(self._run_rows, small.RUNS)
-        )
+        if self._rows is None:
+            return self._runs_with_id.drop("id")
+        return small.framed(self._run_rows, small.RUNS)
+
+    @cached_property
+    def _runs_with_id(self) -> pl.DataFrame:
+        return tables.runs(self.frames, self.writers)
 
     @cached_property
     def jobs(self) -> pl.DataFrame:
         """One row an enqueue: see ``history_tables.jobs``."""
-        return tables.jobs(self.frames, self.runs) if self._rows is None else small.framed(self._job_rows, small.JOBS)
+        return self._jobs_with_id.drop("id") if self._rows is None else small.framed(self._job_rows, small.JOBS)
+
+    @cached_property
+    def _jobs_with_id(self) -> pl.DataFrame:
+        return tables.jobs(self.frames, self._runs_with_id)
+
+    def runs_with(self, *columns: str) -> pl.DataFrame:
+        """``runs`` with these columns of their jobs (null: nobody enqueued it), which may bear no name of a run's."""
+        if self._rows is not None:
+            return self.runs.join(self.jobs.select("job", *columns), on="job", how="left", maintain_order="left")
+        named = self._jobs_with_id.select("id", *columns)
+        return self._runs_with_id.join(named, on="id", how="left", maintain_order="left").drop("id")
 
     @cached_property
     def _writer_rows(self) -> list[small.Row]:
@@ -146,10 +149,10 @@ class History:
         """Events in all."""
         if isinstance(self.frames, small.RowFrames):
             return sum(map(len, self.frames.rows.values()))
-        return sum(frame.height for frame in self.frames.values())
+        return sum(n for n, _, _ in stored.extents(self.frames).values())
 
     @cached_property
-    def _few(self) -> dict[str, list[small.Row]]:
+    def few(self) -> dict[str, list[small.Row]]:
         """Events of the kinds that are few, by kind."""
         found: dict[str, list[small.Row]] = defaultdict(list)
         for event in self.frames[FEW].to_dicts() if self._rows is None else self._rows.get(FEW, ()):
@@ -164,22 +167,22 @@ class History:
     @cached_property
     def faults(self) -> tuple[happened.FaultSpan, ...]:
         """Planned faults as they went."""
-        return happened.fault_spans(self._few["fault"])
+        return happened.fault_spans(self.few["fault"])
 
     @cached_property
     def signals(self) -> tuple[happened.Signal, ...]:
         """Signals that the harness sent."""
-        return happened.signals(self._few["signal"])
+        return happened.signals(self.few["signal"])
 
     @cached_property
     def lives(self) -> dict[str, tuple[happened.Life, ...]]:
         """Worker → its spawns."""
-        return happened.lives(self._few["spawned"], self._exited, self.signals)
+        return happened.lives(self.few["spawned"], self._exited, self.signals)
 
     @cached_property
     def stalls(self) -> tuple[happened.Stall, ...]:
         """Times in which the machine did not let processes run."""
-        return happened.stalls(self._few["stall"])
+        return happened.stalls(self.few["stall"])
 
     @cached_property
     def canary(self) -> happened.Canary:
@@ -192,17 +195,17 @@ class History:
     @cached_property
     def ops(self) -> pl.DataFrame:
         """Operators' requests: t, op, job or queue, phase, outcome."""
-        return small.framed(self._few["op"], {name: TYPES[name] for name in OP})
+        return small.framed(self.few["op"], {name: TYPES[name] for name in OP})
 
-    @property
+    @cached_property
     def op_rows(self) -> list[small.Row]:
-        """The same, row by row."""
-        return self._few["op"]
+        """The same, row by row; what an event did not name is None."""
+        return [dict.fromkeys(OP) | event for event in self.few["op"]]
 
     @cached_property
     def phases(self) -> dict[str, int]:
         """When the runner first said ``load_begin``, ``load_end``, ``rest``, ..."""
-        return {event["name"]: event["t"] for event in reversed(self._few["phase"])}
+        return {event["name"]: event["t"] for event in reversed(self.few["phase"])}
 
     @cached_property
     def begin(self) -> int:
@@ -218,7 +221,7 @@ class History:
         """The first and the last of each table."""
         if self._rows is not None:
             return [rows[index]["t"] for rows in self._rows.values() if rows for index in (0, -1)]
-        return [int(frame["t"][index]) for frame in self.frames.values() if frame.height for index in (0, -1)]
+        return [t for _, *times in stored.extents(self.frames).values() for t in times]
 
     @cached_property
     def looked_at(self) -> int:
@@ -243,6 +246,21 @@ class History:
         was_open = (pl.col("end_hi") >= self.looked_at) & (pl.col("start") <= self.looked_at)
         found = self.runs.select(pl.col("worker", "job").filter(was_open))
         return dict(Counter(found["worker"].to_list())), frozenset(found["job"].to_list())
+
+    def ahead(self, prefetch: int) -> Mapping[str, int]:
+        """Run → how long the ``prefetch`` - 1 runs before it on its writer took (ns)."""
+        if prefetch not in self.runs_ahead:
+            lasted = pl.min_horizontal("end_hi", pl.col("start").shift(-1).over("w")) - pl.col("start")
+            before = [pl.col("lasted").shift(k).over("w").fill_null(0) for k in range(1, prefetch)]
+            table = self.runs.select("run", "w", "start", "end_hi").sort("w", "start")
+            table = table.with_columns(lasted=lasted.fill_null(0)).select("run", ahead=pl.sum_horizontal(before))
+            self.runs_ahead[prefetch] = dict(table.iter_rows())
+        return self.runs_ahead[prefetch]
+
+    @cached_property
+    def runs_ahead(self) -> dict[int, Mapping[str, int]]:
+        """What ``ahead`` has found, by prefetch."""
+        return {}
 
     @cached_property
     def starts_and_ends(self) -> tuple[pl.Series, pl.Series]:
@@ -298,12 +316,6 @@ class History:
         return [
             _job(row, [Run(*(run[name] for name in RUN)) for run in runs.get(row["job"], ())]) for row in self._job_rows
         ]
-
-
-def _stored(path: Path, kind: str) -> pl.DataFrame:
-    """One table; the file holds one kind after another, so the others' row groups are skipped."""
-    chosen = ~pl.col("e").is_in(list(MANY)) if kind == FEW else pl.col("e") == kind
-    return pl.scan_parquet(path).filter(chosen).select(COLUMNS[kind]).collect()
 
 
 def _job(row: dict[str, Any], runs: list[Run]) -> Job:

@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import polars as pl
 from stormproof_target import Policy, Promise
 from stormproof_target.spec import FATAL
 
@@ -149,23 +148,7 @@ class Causes:
         """What the slot may have had in hand before this run, fetched in the same batch."""
         if self.promise.prefetch <= 1:
             return 0
-        return self._ahead_table.get(run.run, 0)
-
-    @property
-    def _ahead_table(self) -> dict[str, int]:
-        if not hasattr(self, "_ahead_runs"):
-            lasted = pl.min_horizontal("end_hi", pl.col("start").shift(-1).over("w")) - pl.col("start")
-            table = (
-                self.history.runs.sort("w", "start")
-                .with_columns(lasted=lasted.fill_null(0))
-                .with_columns(
-                    ahead=pl.sum_horizontal(
-                        pl.col("lasted").shift(k).over("w").fill_null(0) for k in range(1, self.promise.prefetch)
-                    )
-                )
-            )
-            self._ahead_runs = dict(table.select("run", "ahead").iter_rows())
-        return self._ahead_runs
+        return self.history.ahead(self.promise.prefetch).get(run.run, 0)
 
     def report_hi(self, run: Run) -> int:
         """The latest moment at which the queue may have heard of its end."""

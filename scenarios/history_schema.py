@@ -43,7 +43,7 @@ MANY: Final[Mapping[str, tuple[str, ...]]] = {
     "rejected": ("t", "job", "why"),
     "unknown": ("t", "job", "why"),
     "started": ("t", "w", "job", "run", "attempt", "fence", "args_sum"),
-    "ended": ("t", "run", "outcome", "sum"),
+    "ended": ("t", "job", "run", "outcome", "sum"),
     "exited": ("t", "worker", "pid", "pid_start", "status", "lo_ns"),
     "state": ("t", "job", "found_in", "state", "reason", "history", "sum", "ttl_ms"),
     "canary": ("t", "server", "n", "phase"),

@@ -1,5 +1,6 @@
 """Judges a history: every checker, each with a verdict of its own. A checker that crashes can't pass."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -54,7 +55,9 @@ class Judgement:
         return tuple(each.name for each in self.checkers if each.verdict is Verdict.FAIL)
 
 
-def judge(history: "History", promise: Promise, scenario: "Scenario") -> Judgement:
+def judge(
+    history: "History", promise: Promise, scenario: "Scenario", checkers: Mapping[str, Registered] = CHECKERS
+) -> Judgement:
     """Run every checker of the registry; pure, and the same for the same history.
 
     Raises ``HistoryError`` if the store lost what it was set up to keep: nothing that ran on it can be judged then.
@@ -65,7 +68,7 @@ def judge(history: "History", promise: Promise, scenario: "Scenario") -> Judgeme
             f"the store lost {history.canary.missing} of {history.canary.acked} writes that it had acknowledged under"
             " appendfsync always: a disk or a server that does not keep what it says it keeps"
         )
-    judged = tuple(_one(name, registered, history, promise, scenario) for name, registered in CHECKERS.items())
+    judged = tuple(_one(name, registered, history, promise, scenario) for name, registered in checkers.items())
     return Judgement(judged, doubts(history))
 
 

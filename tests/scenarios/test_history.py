@@ -176,8 +176,8 @@ def told_by_polars(seed: int) -> tuple[History, History]:
 def test_tables_built_row_by_row_are_those_that_the_queries_build(seed: int) -> None:
     small, large = told_by_polars(seed)
     assert_frame_equal(small.writers, large.writers, check_row_order=False)
-    assert_frame_equal(small.runs, large.runs)
-    assert_frame_equal(small.jobs, large.jobs)
+    assert_frame_equal(small.runs.sort("run"), large.runs.sort("run"), check_column_order=False)
+    assert_frame_equal(small.jobs, large.jobs, check_column_order=False)
     assert small.stories(small.jobs["job"]) == large.stories(large.jobs["job"])
     assert (small.faults, small.signals, small.lives, small.stalls, small.canary, small.phases, small.begin) == (
         large.faults, large.signals, large.lives, large.stalls, large.canary, large.phases, large.begin,

@@ -1,0 +1,207 @@
+"""Judges a run that is too long to be held: cohort after cohort of its jobs, with what happened to all beside each.
+
+A job's cohort is by its name's hash, so what is said of one job is said by one cohort. What a checker asks of the whole
+run is found first, in a narrow pass: its begin and end, when the states were read, what was open then. Not split are
+
+- ``backoff``: it pools the delays' jitter and asks for free slots. It gets the jobs that were retried, and the times
+  of all runs;
+- ``leaks``: it asks when a worker had nothing to do. It gets the worker and the times of all runs;
+- ``residue``: it counts the jobs that are not over, and gets these;
+- ``lost`` of a queue that promises at-most-once, where a kill excuses so many jobs in all, and ``concurrency`` and
+  ``rate`` where there is a limit, to which all runs count: they read the whole, in the memory that this takes.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+from stormproof_target import Promise
+
+from scenarios.checkers import FINDINGS_SHOWN_MAX, Checker, Judged
+from scenarios.checkers.registry import CHECKERS
+from scenarios.checkers.residue import OVER
+from scenarios.history import History
+from scenarios.history_read import HistoryError, Ledgers
+from scenarios.history_stored import StoredFrames, cohorts, read
+from scenarios.history_tables import hashed
+from scenarios.history_types import FOREVER
+from scenarios.judge import Judgement, judge
+
+if TYPE_CHECKING:
+    from scenarios.scenario import Scenario
+
+NARROW: Final = ("worker", "start", "end_hi")
+
+
+def judge_by_cohorts(path: Path, promise: Promise, scenario: "Scenario") -> Judgement:
+    """What ``judge`` says of the history in the folder ``path``, in the memory of a cohort. Raises ``HistoryError``."""
+    whole = History(read(path))
+    known = _shared(whole, path, promise)
+    whole.know(known)
+    apart = _unsplit(promise)
+    said: dict[str, list[_Outcome]] = defaultdict(list)
+    reduced = _Reduced()
+    for frames in cohorts(path):
+        cohort = History(Ledgers(frames, whole.header, whole.torn), small_lines_max=0)
+        cohort.know(known)
+        reduced.add(cohort)
+        for name in CHECKERS.keys() - apart.keys():
+            said[name].append(_outcome(CHECKERS[name].check, cohort, promise, scenario))
+    for name, needs in apart.items():
+        said[name].append(_outcome(CHECKERS[name].check, needs(whole, reduced, known), promise, scenario))
+    merged = {name: replace(each, check=_told(said[name])) for name, each in CHECKERS.items()}
+    return judge(whole, promise, scenario, merged)
+
+
+def merge(parts: Iterable[Judged]) -> Judged:
+    """What one checker said of disjoint jobs: the sums, and of the findings the first few."""
+    every = tuple(parts)
+    found = sorted((each for part in every for each in part.findings), key=lambda each: (each.at_ns, each.job or ""))
+    return Judged(
+        examined=sum(part.examined for part in every),
+        findings=tuple(found[:FINDINGS_SHOWN_MAX]),
+        total=sum(part.total for part in every),
+        explained=sum(part.explained for part in every),
+        undecided=sum(part.undecided for part in every),
+    )
+
+
+# ---- a checker may crash, and then says so where the judge asks it
+
+_Outcome = Judged | Exception | pl.exceptions.PanicException
+
+
+def _outcome(check: Checker, history: History, promise: Promise, scenario: "Scenario") -> _Outcome:
+    try:
+        return check(history, promise, scenario)
+    except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001  # the judge's to report
+        return error
+
+
+def _told(outcomes: Iterable[_Outcome]) -> Checker:
+    every = tuple(outcomes)
+
+    def check(history: History, promise: Promise, scenario: "Scenario") -> Judged:
+        del history, promise, scenario
+        for outcome in every:
+            if not isinstance(outcome, Judged):
+                raise outcome
+        return merge(outcome for outcome in every if isinstance(outcome, Judged))
+
+    return check
+
+
+# ---- what all cohorts share
+
+
+def _shared(whole: History, path: Path, promise: Promise) -> dict[str, Any]:
+    """The whole run's answers to what a cohort can't know, by the names of the history's own."""
+    if not isinstance(whole.frames, StoredFrames):
+        raise HistoryError(f"{path}: not stored as cohorts")
+    extents = whole.frames.extents
+    looked_at = whole.phases.get("states") or extents.get("state", (0, FOREVER, FOREVER))[1]
+    known = {name: getattr(whole, name) for name in ("phases", "faults", "signals", "lives", "stalls", "canary")}
+    known |= {name: getattr(whole, name) for name in ("begin", "end", "writers", "few")}
+    known["looked_at"] = looked_at
+    before = pl.col("t") <= looked_at
+    last = [whole.frames.scan(kind).select(pl.col("t").filter(before).max()).collect().item() for kind in _RUN_EVENTS]
+    known["last_run_event"] = max((t for t in last if t is not None), default=0)
+    known["open_when_read"] = _open(cohorts(path), whole.writers, looked_at)
+    if promise.prefetch > 1:
+        known["runs_ahead"] = {promise.prefetch: whole.ahead(promise.prefetch)}
+    return known
+
+
+_RUN_EVENTS: Final = ("started", "ended")
+
+
+def _open(every: Iterable[StoredFrames], writers: pl.DataFrame, at: int) -> tuple[dict[str, int], frozenset[str]]:
+    """As ``History.open_when_read``: started by then, not ended before, and its process had not been seen dead."""
+    workers: Counter[str] = Counter()
+    jobs: set[str] = set()
+    known = writers.lazy().select("w", "worker", ended=pl.col("exit_hi").fill_null(FOREVER))
+    for frames in every:
+        ended = frames.scan("ended").select("t", run=hashed("run"))
+        later = ended.group_by("run").agg(ends=pl.col("t").min())
+        found = (
+            frames.scan("started")
+            .filter(pl.col("t") <= at)
+            .select("w", "job", run=hashed("run"))
+            .join(ended.filter(pl.col("t") < at), on="run", how="anti")
+            .join(known, on="w", how="left")
+            .join(later, on="run", how="left")
+            .filter(pl.coalesce("ends", "ended", pl.lit(FOREVER)) >= at)
+            .select("worker", "job")
+            .collect()
+        )
+        workers.update(found["worker"].to_list())
+        jobs.update(found["job"].to_list())
+    return dict(workers), frozenset(jobs)
+
+
+# ---- what is not split
+
+_Needs = Callable[[History, "_Reduced", Mapping[str, Any]], History]
+
+
+def _unsplit(promise: Promise) -> Mapping[str, _Needs]:
+    """Checkers that can't be split under this promise, each with the history that it gets."""
+    found: dict[str, _Needs] = {"backoff": _of_retried, "residue": _of_unfinished, "leaks": _of_times}
+    if promise.concurrency is not None:
+        found["concurrency"] = _of_all
+    if promise.rate_n is not None:
+        found["rate"] = _of_all
+    if promise.delivery == "at_most_once":
+        found["lost"] = _of_all
+    return found
+
+
+def _of_all(whole: History, reduced: "_Reduced", known: Mapping[str, Any]) -> History:
+    del reduced, known
+    return whole
+
+
+@dataclass(slots=True)
+class _Reduced:
+    """What the cohorts leave for the checkers that ask for all of them."""
+
+    times: list[pl.DataFrame] = field(default_factory=list)
+    retried: list[tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=list)
+    unfinished: list[tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=list)
+
+    def add(self, cohort: History) -> None:
+        worker = pl.col("worker").cast(pl.Enum(sorted(cohort.writers["worker"].drop_nulls().unique())))
+        self.times.append(cohort.runs.select(worker, "start", "end_hi"))
+        self.retried.append(_with_runs(cohort, (pl.col("n_failed") > 0) & (pl.col("n_runs") > 1)))
+        over = pl.col("state").is_in(OVER) & ~((pl.col("state") == "absent") & (pl.col("outcome") == "unknown"))
+        self.unfinished.append(_with_runs(cohort, ~over.fill_null(value=False)))
+
+
+def _with_runs(cohort: History, chosen: pl.Expr) -> tuple[pl.DataFrame, pl.DataFrame]:
+    jobs = cohort.jobs.filter(chosen)
+    return jobs, cohort.runs.join(jobs.select("job"), on="job", how="semi", maintain_order="left")
+
+
+def _joined(whole: History, parts: Iterable[tuple[pl.DataFrame, pl.DataFrame]], known: Mapping[str, Any]) -> History:
+    jobs, runs = zip(*parts, strict=True)
+    history = History(Ledgers(whole.frames, whole.header, whole.torn), small_lines_max=0)
+    history.know({**known, "jobs": pl.concat(jobs).sort("invoked", "job"), "runs": pl.concat(runs)})
+    return history
+
+
+def _of_retried(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:
+    times = tuple(pl.concat(part[name] for part in reduced.times).sort() for name in ("start", "end_hi"))
+    return _joined(whole, reduced.retried, {**known, "starts_and_ends": times})
+
+
+def _of_unfinished(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:
+    return _joined(whole, reduced.unfinished, known)
+
+
+def _of_times(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:
+    history = _joined(whole, reduced.unfinished, known)
+    history.know({"runs": pl.concat(reduced.times).with_columns(pl.col("worker").cast(pl.String))})
+    return history

@@ -1,0 +1,143 @@
+"""A long lawful run as tables or as ledgers: of 100 jobs one fails once, of 20,000 one has its slot killed; links break.
+
+Made by polars from the jobs' numbers alone, so that slice after slice of a day can be made in bounded memory.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+from stormproof_target.ledger import INTACT_SUFFIX
+
+from scenarios.history_schema import COLUMNS, FEW, TYPES, Frames, empty
+
+GAP_NS: Final = 10_000_000  # 100 jobs a second: 8.64 million a day
+ZERO_NS: Final = 1_000_000_000_000
+WORKERS: Final = 4
+SLOTS: Final = 4
+MS: Final = 1_000_000
+FAILS_EVERY, KILLED_EVERY, CUT_EVERY_S, CUT_S = 100, 20_011, 500, 0.5
+
+
+def frames(jobs: int, first: int = 0, total: int | None = None, seed: int = 1) -> Frames:
+    """Jobs ``first`` to ``first + jobs`` of a run of ``total``; the first slice has what all of them share."""
+    total = jobs if total is None else total
+    told = _jobs(jobs, first, total, seed)
+    for kind, frame in (_shared(total) if first == 0 else {}).items():
+        told[kind] = pl.concat([told[kind], frame], how="diagonal") if kind in told else frame
+    return {kind: _shaped(told[kind], kind) if kind in told else empty(kind) for kind in COLUMNS}
+
+
+def _shaped(frame: pl.DataFrame, kind: str) -> pl.DataFrame:
+    missing = [pl.lit(None, TYPES[name]).alias(name) for name in COLUMNS[kind] if name not in frame.columns]
+    return frame.with_columns(missing).select(COLUMNS[kind]).sort("t")
+
+
+def _jobs(jobs: int, first: int, total: int, seed: int) -> dict[str, pl.DataFrame]:
+    number = pl.col("i")
+    base = pl.select(i=pl.int_range(first, first + jobs, dtype=pl.Int64))
+
+    def chance(of: int, salt: int) -> pl.Expr:
+        return (number.hash(seed * 10 + salt) % of).cast(pl.Int64)
+
+    slot = chance(WORKERS * SLOTS, 1)
+    base = base.with_columns(
+        job=pl.format("j-{}", number),
+        fails=number % FAILS_EVERY == 37,
+        killed=number % KILLED_EVERY == 99,
+        slot=slot,
+        invoked=ZERO_NS + number * GAP_NS + chance(5 * MS, 2),
+        args_sum=pl.format("{}", 10_000_000 + chance(89_999_999, 3)),
+        result_sum=pl.format("{}", 10_000_000 + chance(89_999_999, 4)),
+    ).with_columns(start=pl.col("invoked") + 3 * MS + chance(8 * MS, 5))
+    again = pl.col("fails") | pl.col("killed")
+    wait = pl.when("killed").then(pl.lit(600 * MS)).otherwise(1 * MS + chance(190 * MS, 6))
+    firsts = base.with_columns(attempt=pl.lit(1, pl.Int64))
+    seconds = base.filter(again).with_columns(start=pl.col("start") + 25 * MS + wait, attempt=pl.lit(2, pl.Int64))
+    writer = pl.format("worker-{}-6d7db4f6", 8000 + pl.col("slot"))
+    runs = pl.concat([firsts, seconds]).select(
+        "i", "job", "attempt", "args_sum", "killed", "fails", "result_sum",
+        t="start", fence="attempt",
+        w=pl.when(pl.col("killed") & (pl.col("attempt") == 1)).then(pl.format("worker-{}-k", _doomed())).otherwise(writer),
+        run=pl.format("r-{}-6d7db4f6-{}-{}", 8000 + pl.col("slot"), "i", "attempt"),
+    )  # fmt: skip
+    first_run = pl.col("attempt") == 1
+    good = ~(first_run & pl.col("fails"))
+    ended = runs.filter(~(first_run & pl.col("killed"))).select(
+        "job", "run", t=pl.col("t") + 20 * MS,
+        outcome=pl.when(good).then(pl.lit("ok")).otherwise(pl.lit("error")), sum="result_sum",
+    )  # fmt: skip
+    spec = pl.struct(
+        kind=pl.when("fails").then(pl.lit("fail")).otherwise(pl.lit("succeed")),
+        sleep_ms=pl.lit(20, pl.Int64),
+        times=pl.when("fails").then(pl.lit(1, pl.Int64)),
+        hang_s=pl.lit(None, pl.Float64),
+        **{name: pl.lit(None, pl.Int64) for name in ("status", "args_kb", "result_kb")},
+    )
+    doomed = base.filter("killed").select(
+        pid=_doomed(), pid_start=_doomed(), worker=_worker(), start="start", w=pl.format("worker-{}-k", _doomed())
+    )
+    kill = pl.col("start") + 10 * MS
+    ends_ns = ZERO_NS + total * GAP_NS
+    return {
+        "invoked": base.select(
+            "job", "args_sum", t="invoked", queue=pl.lit("default"), spec=spec, intended_ns="invoked",
+            delay_ns=pl.lit(0, pl.Int64),
+        ),
+        "acked": base.select("job", t=pl.col("invoked") + MS, receipt="job"),
+        "started": runs,
+        "ended": ended,
+        "open": doomed.select("w", "worker", "pid", "pid_start", t=pl.col("start") - MS, role=pl.lit("worker")),
+        "exited": doomed.select("worker", "pid", "pid_start", t=kill + 2 * MS, lo_ns=kill),
+        "state": base.select(
+            "job", t=ends_ns + 30_000 * MS + number, found_in=pl.concat_list(pl.lit("finished")),
+            state=pl.lit("finished"), reason=pl.lit(""), sum="result_sum", ttl_ms=pl.lit(60_000, pl.Int64),
+        ),
+        FEW: doomed.select("worker", "pid", t=kill, e=pl.lit("signal"), name=pl.lit("KILL")),
+    }  # fmt: skip
+
+
+def _doomed() -> pl.Expr:
+    """The pid of the process that is killed in the middle of this job."""
+    return 100_000 + pl.col("i") // KILLED_EVERY
+
+
+def _worker() -> pl.Expr:
+    return pl.format("worker-{}", pl.col("slot") // SLOTS + 1)
+
+
+def _shared(total: int) -> dict[str, pl.DataFrame]:
+    """Workers, the load's begin, broken links of one worker, the store's canary."""
+    length_s = total * GAP_NS // 10**9
+    slots = pl.select(slot=pl.int_range(WORKERS * SLOTS, dtype=pl.Int64))
+    pid = 8000 + pl.col("slot")
+    workers = pl.select(n=pl.int_range(1, WORKERS + 1, dtype=pl.Int64)).select(
+        t=pl.lit(ZERO_NS - 2_000 * MS), e=pl.lit("spawned"), worker=pl.format("worker-{}", "n"), pid=7000 + pl.col("n"),
+        pid_start=7000 + pl.col("n"), life=pl.lit(1, pl.Int64),
+    )  # fmt: skip
+    begin = pl.DataFrame({"t": [ZERO_NS], "e": ["phase"], "name": ["load_begin"]})
+    cuts = pl.select(n=pl.int_range(max(length_s // CUT_EVERY_S, 1), dtype=pl.Int64))
+    at = ZERO_NS + (pl.col("n") * CUT_EVERY_S + CUT_EVERY_S // 2) * 10**9
+    phases = [("inject", 0.0, 0), ("fired", 0.01, 1), ("healed", CUT_S, 0)]
+    faults = [
+        cuts.select(
+            t=at + int(late_s * 1e9), e=pl.lit("fault"), fault=pl.format("down {}", "n"), kind=pl.lit("redis down"),
+            effect=pl.lit("cut"), phase=pl.lit(phase), n=pl.lit(n, pl.Int64),
+            workers=pl.concat_list(pl.lit("worker-1")), evidence=pl.concat_list(pl.lit("seen")),
+        )
+        for phase, late_s, n in phases
+    ]  # fmt: skip
+    numbers = pl.select(n=pl.int_range(1, length_s + 1, dtype=pl.Int64), server=pl.lit("s"))
+    beat = ZERO_NS + pl.col("n") * 10**9
+    return {
+        "open": slots.select(
+            t=pl.lit(ZERO_NS - 1_000 * MS), w=pl.format("worker-{}-6d7db4f6", pid), role=pl.lit("worker"),
+            worker=_worker(), pid=pid, pid_start=pid,
+        ),
+        "canary": pl.concat(
+            numbers.select("n", "server", t=beat + late, phase=pl.lit(phase))
+            for phase, late in (("sent", 0), ("acked", MS))
+        ),
+        FEW: pl.concat([workers, begin, *faults], how="diagonal"),
+    }  # fmt: skip

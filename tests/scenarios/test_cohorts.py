@@ -1,0 +1,81 @@
+"""A long run judged cohort by cohort: of every history the same verdict as of the whole."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scenarios.checkers import Finding, Judged
+from scenarios.cohorts import judge_by_cohorts, merge
+from scenarios.history import History, HistoryError
+from scenarios.history_schema import COLUMNS
+from scenarios.history_stored import CohortWriter
+from scenarios.judge import Judgement, judge
+from tests.scenarios.histories import PROMISE, SCENARIO, acked, history, lines, run, state
+from tests.scenarios.lawful_queue import BROKEN, LawfulQueue
+
+pytestmark = pytest.mark.property
+
+
+def stored(told: History, folder: Path, cohorts: int, seed: int) -> Path:
+    """In two slices, of any events each, as ledgers come file after file."""
+    writer = CohortWriter(folder, cohorts)
+    chance = Random(seed)
+    halves = {kind: pl.Series([chance.random() < 0.5 for _ in range(told.frames[kind].height)]) for kind in COLUMNS}
+    for half in (halves, {kind: ~each if len(each) else each for kind, each in halves.items()}):
+        writer.add(
+            {kind: told.frames[kind].filter(half[kind]) if len(half[kind]) else told.frames[kind] for kind in COLUMNS}
+        )
+    writer.close(told.header, told.torn)
+    return folder
+
+
+def said(judgement: Judgement) -> list[tuple[object, ...]]:
+    return [(each.name, each.verdict, each.judged, each.why, each.error) for each in judgement.checkers]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["", *BROKEN]),
+    st.integers(1, 4),
+    st.sampled_from(
+        [{}, {"prefetch": 3}, {"concurrency": 2}, {"rate_n": 3, "rate_window_s": 2.0}, {"delivery": "at_most_once"}]
+    ),
+)
+def test_cohorts_say_what_the_whole_says(seed: int, broken: str, cohorts: int, changes: dict[str, object]) -> None:
+    promise = replace(PROMISE, **changes)  # type: ignore[arg-type]
+    told = History.from_events(lines(*LawfulQueue(seed, broken).history()))
+    with tempfile.TemporaryDirectory() as folder:
+        path = stored(told, Path(folder) / "history.parquet", cohorts, seed)
+        assert said(judge_by_cohorts(path, promise, SCENARIO)) == said(judge(told, promise, SCENARIO))
+        again = History.read_parquet(path)
+        assert said(judge(again, promise, SCENARIO)) == said(judge(told, promise, SCENARIO))
+
+
+def test_a_finding_of_one_cohort_is_found(tmp_path: Path) -> None:
+    told = history(*(acked(f"j{n}", 0) for n in range(9)), *(run(f"j{n}", 1, 1.2) for n in range(9)),
+                   run("j3", 2, 2.2), *(state(f"j{n}", "finished") for n in range(9)))  # fmt: skip
+    path = stored(told, tmp_path / "history.parquet", 3, 1)
+    assert judge_by_cohorts(path, PROMISE, SCENARIO).failed == ("duplicates",)
+
+
+def test_the_first_findings_of_all_cohorts_are_shown_and_all_are_counted() -> None:
+    def found(*at: int) -> Judged:
+        return Judged(9, tuple(Finding("a", f"j{t}", t, "") for t in at), total=7, explained=1, undecided=2)
+
+    both = merge([found(5, 9, 11), found(1, 2, 3)])
+    assert [each.at_ns for each in both.findings] == [1, 2, 3, 5, 9]
+    assert (both.examined, both.total, both.explained, both.undecided) == (18, 14, 2, 4)
+
+
+def test_a_folder_that_was_never_closed_is_refused(tmp_path: Path) -> None:
+    writer = CohortWriter(tmp_path / "history.parquet", 2)
+    writer.add(history(acked("j", 0)).frames)
+    with pytest.raises(HistoryError, match="not a stored history"):
+        judge_by_cohorts(tmp_path / "history.parquet", PROMISE, SCENARIO)

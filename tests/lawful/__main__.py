@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import get_context
 
-os.environ.setdefault("POLARS_MAX_THREADS", "1")  # read when polars is first loaded: small frames gain nothing from more
+os.environ.setdefault(
+    "POLARS_MAX_THREADS", "1"
+)  # read when polars is first loaded: small frames gain nothing from more
 
 CHUNK = 250
 SHOWN_MAX = 5
+RULE_TRIES_MAX = 100
 
 
 @dataclass(slots=True)
@@ -76,17 +79,36 @@ def show_accused(chunk: Chunk) -> None:
         print(printed(shrunk(draw_world(seed))))
 
 
+def show_rules(first: int, at_most: int) -> int:
+    """Break each rule, in quiet worlds and in worlds of faults, until its checker finds it. How many were not found."""
+    from tests.lawful.judging import caught  # noqa: PLC0415
+    from tests.lawful.rules import RULES  # noqa: PLC0415
+
+    missed = 0
+    print(f"{len(RULES)} rules, each broken alone; histories until the right checker found it (of at most {at_most})")
+    print(f"{'rule':<34} {'checker':<28} {'quiet':>5} {'faults':>6}")
+    for name, rule in RULES.items():
+        quiet, faults = caught(name, first, at_most, 0), caught(name, first + at_most, at_most, 2)
+        missed += (not quiet.after) + (not faults.after)
+        print(f"{name:<34} {', '.join(rule.by):<28} {quiet.after or 'none':>5} {faults.after or 'none':>6}", flush=True)
+    print(f"not found: {missed}")
+    return missed
+
+
 def main() -> int:
     """0: no history was accused; 1: at least one was."""
     parser = argparse.ArgumentParser(prog="python -m tests.lawful", description=__doc__)
     parser.add_argument("--n", type=int, default=1000, help="how many histories")
     parser.add_argument("--first", type=int, default=1, help="the first seed; one history a seed")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--rules", action="store_true", help="break each rule instead, until its checker finds it")
     given = parser.parse_args()
     wrong = [f"--{name} {value}: must be at least {least}" for name, value, least in
              (("n", given.n, 1), ("first", given.first, 0), ("jobs", given.jobs, 1)) if value < least]  # fmt: skip
     if wrong:
         parser.error("; ".join(wrong))
+    if given.rules:
+        return 1 if show_rules(given.first, min(given.n, RULE_TRIES_MAX)) else 0
     total, began = Chunk(), time.monotonic()
     for chunk in chunks(given.first, given.n, given.jobs):
         total.add(chunk)

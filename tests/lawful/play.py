@@ -274,7 +274,9 @@ class Play:
         """A key a job, which is to expire once the job is over; one a list or set that is not empty."""
         ttl = us(self.world.policy.result_ttl_s)
         over = [record for record in self.store.records.values() if record.state in {"finished", "cancelled"}]
-        live = [record for record in self.store.records.values() if record.state not in {*KEYLESS, "finished", "cancelled"}]
+        live = [
+            record for record in self.store.records.values() if record.state not in {*KEYLESS, "finished", "cancelled"}
+        ]
         left = [record.over_at + ttl - self.now for record in over if record.over_at + ttl > self.now]
         leaked = len(left) if self.store.broken == "leaks a key" else 0
         if live or left:

@@ -59,7 +59,9 @@ def test_no_checker_accuses_a_lawful_queue_that_hypothesis_thought_of(world: Wor
 @pytest.mark.parametrize("rule", RULES)
 def test_a_queue_that_breaks_a_rule_is_found_by_the_checker_of_that_rule(rule: str, blows: int) -> None:
     found = caught(rule, 1 + 1000 * blows, HISTORIES_UNTIL_CAUGHT_MAX, blows)
-    assert found.after, f"{rule}: {RULES[rule].by} found nothing in {HISTORIES_UNTIL_CAUGHT_MAX}; others: {found.others}"
+    assert found.after, (
+        f"{rule}: {RULES[rule].by} found nothing in {HISTORIES_UNTIL_CAUGHT_MAX}; others: {found.others}"
+    )
 
 
 @pytest.mark.parametrize("rule", ["runs twice", "dead letter doubled", "result lost", "drops what it sweeps"])

@@ -90,6 +90,8 @@ class Worker:
             self.later(self._noise(us(self.promise.sweep_s) // 2), self.sweep)
 
     def _new_slot(self) -> None:
+        if self.stopping:
+            return
         slot = Slot(self.play.new_pid())
         self.slots.append(slot)
         self.ask(slot)
@@ -109,7 +111,9 @@ class Worker:
             return
         until = max(self.frozen_until, self.play.stalled_until)
         if self.play.now < until:
-            self.play.at(until + (0 if call == self.fence else self.play.rng.randint(1, 900)), self._act, life, call, args)
+            self.play.at(
+                until + (0 if call == self.fence else self.play.rng.randint(1, 900)), self._act, life, call, args
+            )
         else:
             call(*args)
 
@@ -224,7 +228,12 @@ class Worker:
         if slot.hand:
             slot.beginning = slot.hand.pop(0)
             gap = us(self.promise.start_gap_s) * 8 // 10 // self.promise.prefetch
-            self.later(self._noise(gap if self.play.rng.random() < 0.3 else min(gap, 5 * MILLI)), self.begin, slot, slot.beginning)
+            self.later(
+                self._noise(gap if self.play.rng.random() < 0.3 else min(gap, 5 * MILLI)),
+                self.begin,
+                slot,
+                slot.beginning,
+            )
         elif self.stopping:
             self.die(slot, "stopped", 0)
         elif slot.idle:
@@ -299,7 +308,9 @@ class Worker:
         )
         self.play.ended(body.held.job, now, body.outcome)
         most = us(self.promise.report_s) * 8 // 10
-        self.later(self._noise(most if self.play.rng.random() < 0.2 else min(most, 5 * MILLI)), self._report, slot, body)
+        self.later(
+            self._noise(most if self.play.rng.random() < 0.2 else min(most, 5 * MILLI)), self._report, slot, body
+        )
 
     def _report(self, slot: Slot, body: Body) -> None:
         if slot.dead:

@@ -123,8 +123,8 @@ def draw_frame(rng: Random, wanting: str = "") -> World:
     habits = Habits(
         forks=kind == "rq" or rng.random() < 0.1,
         orphans_live=rng.random() < 0.2,
-        kills_zombies=rng.random() < 0.3,
-        fences_itself=promise.self_fencing or rng.random() < 0.1,
+        kills_zombies=rng.random() < 0.3 and wanting != "zombie",
+        fences_itself=promise.self_fencing or (rng.random() < 0.1 and wanting != "zombie"),
         claims_again=not once and (fenced or rng.random() < 0.5),
         overwrites=not fenced and rng.random() < 0.5,
         gives_up=rng.random() < 0.15,
@@ -154,6 +154,8 @@ def draw_load(frame: World, rng: Random, wanting: str = "", blows_many: int | No
     needed = wanting if wanting in FAULTS else NEEDED_BLOW.get(wanting, "")
     if needed:
         blows += [draw_blow(rng, frame, span, (needed,)) for _ in range(3)]
+    if needed == "lose replies":  # too short to end a lease, which would explain what they lead to
+        blows += [replace(draw_blow(rng, frame, span, (needed,)), lasts=us(0.3)) for _ in range(6)]
     if wanting in LONG_LIVED:
         jobs = [replace(job, spec="succeed", delay=0, takes=us(rng.choice((0.9, 1.6)))) for job in jobs]
         blows = [replace(blow, lasts=us(3.5)) if blow.kind == needed else blow for blow in blows]
@@ -214,8 +216,12 @@ def _policy(rng: Random, kind: str, wanting: str) -> Policy:
         jitter={"backoff": "equal", "cap": "equal", "jitter": "full"}.get(wanting, rng.choice(JITTERS)),
     )
     free = wanting in {"jitter", "cap"}  # limits delay lawfully
-    limited = not free and kind != "at most once" and (  # without a lease nobody knows how many run
-        wanting == "concurrency" or rng.random() < 0.15
+    limited = (
+        not free
+        and kind != "at most once"
+        and (  # without a lease nobody knows how many run
+            wanting == "concurrency" or rng.random() < 0.15
+        )
     )
     rated = not free and (wanting == "rate" or rng.random() < 0.12)
     return Policy(
@@ -250,11 +256,13 @@ def _promise(rng: Random, kind: str, policy: Policy, wanting: str) -> Promise:
         report_s=report_s,
         reconnect_s=reconnect_s,
         sweep_s=0.3 if wanting == "jitter" else sweep_s,
-        prefetch=rng.choice((2, 4)) if (kind == "prefetch" and wanting not in {"cap", "rate"}) or (kind == "at most once" and rng.random() < 0.4) else 1,
+        prefetch=rng.choice((2, 4))
+        if (kind == "prefetch" and wanting not in {"cap", "rate"}) or (kind == "at most once" and rng.random() < 0.4)
+        else 1,
         slots=1 if kind == "rq" else rng.choice((1, 2, 2, 3)),
         recovery_s=finite_s + sweep_s + gap_s + reconnect_s + 2.0,
         fenced=kind == "reference" or (kind in {"plain", "prefetch"} and rng.random() < 0.5),
-        self_fencing=kind == "reference" and (wanting == "self fencing" or rng.random() < 0.5),
+        self_fencing=kind == "reference" and wanting != "zombie" and (wanting == "self fencing" or rng.random() < 0.5),
         lost_reply_repeats=kind == "rq" or (kind == "plain" and rng.random() < 0.3),
         stop_is_a_cause=rng.random() < 0.6 and wanting != "no stops",
         kill_costs_an_attempt=costs,

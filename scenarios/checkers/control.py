@@ -1,55 +1,118 @@
-"""A job that was started although an operator had paused its queue."""
+"""A job that was started although an operator had paused its queue, or had cancelled it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from stormproof_target import Promise
 
-from scenarios.checkers import Finding, Judged
+from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
-from scenarios.history_types import FOREVER, s
+from scenarios.history_causes import STOLEN
+from scenarios.history_faults import PRODUCER
+from scenarios.history_small import Row
+from scenarios.history_types import FOREVER, Job, Run, s
 
 if TYPE_CHECKING:
     from scenarios.history import History
+    from scenarios.history_causes import Causes
     from scenarios.scenario import Scenario
 
 
-def control(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
-    """Examined: jobs that could have been started during a pause. Explained: starts that were granted before it.
+ANOMALIES: Final = {
+    "started while paused": Anomaly(
+        definition=(
+            "A run of a queue that an operator had paused starts so long after the pause was acknowledged that its"
+            " grant, however early it may have come, lies behind it, and before the end of the pause was asked for."
+        ),
+        smallest='acked("j", 0)\npaused(1, 3)\nrun("j", 2.5)',
+        means="A pause is what an operator reaches for in an incident; jobs go on to do harm in it.",
+    ),
+    "started after its cancellation": Anomaly(
+        definition=(
+            "A run starts so long after the queue acknowledged that its job was cancelled before its start that the"
+            " grant, however early it may have come, lies behind it, and nobody had asked for the job again."
+        ),
+        smallest='acked("j", 0)\ncancelled("j", 1)\nrun("j", 2.5)',
+        means="What was called off, and whose caller was told so, is done nevertheless.",
+    ),
+}
 
-    A pause holds from its acknowledgement until its end is asked for. A run counts only where its grant, however early
-    it may have come, lies behind the acknowledgement.
+
+def control(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
+    """Examined: jobs that could have started in a pause, and those cancelled before. Explained: granted before that.
+
+    A pause holds from its acknowledgement until its end is asked for, a cancellation from its acknowledgement on. A run
+    counts only where its grant, however early it may have come, lies behind the acknowledgement.
     """
     causes = history.causes(promise, scenario.policy)
     tally = Gathered()
     for queue, paused, resumed in _pauses(history):
-        mine = history.jobs.filter(pl.col("queue") == queue)
-        open_then = (pl.col("answered") <= resumed) & (pl.col("last_start").fill_null(FOREVER) > paused)
-        tally.examined += mine.filter(open_then).height
-        started = history.runs.filter((pl.col("start") > paused) & (pl.col("start") < resumed))
-        for job in history.stories(mine.join(started, on="job", how="semi")["job"]):
-            for run in (each for each in job.runs if paused < each.start < resumed):
-                if causes.grant_lo(run) <= paused or history.canary.losses:
-                    tally.explained += 1
-                    continue
-                tally.findings.append(
-                    Finding(
-                        anomaly="started while paused",
-                        job=job.job,
-                        at_ns=run.start,
-                        says=(
-                            f"Queue {queue} was paused at {s(paused - history.begin):.3f} s;"
-                            f" {s(run.start - paused):.3f} s later it started job {job.job}:"
-                            f" {told(run, history.begin)}."
-                        ),
-                        runs=(run.run,),
-                        causes_rejected=(
-                            f"Not granted before: a grant comes at most {promise.start_gap_s:g} s before the start.",
-                        ),
-                        clause="pause",
-                    )
-                )
+        _judge_pause(queue, paused, resumed, causes, tally)
+    called_off = {step["job"]: step["t"] for step in reversed(history.op_rows) if _was_cancelled(step)}
+    tally.examined += len(called_off)
+    late = history.runs.filter(pl.col("job").is_in(list(called_off)))
+    for job in history.stories(late["job"].unique(maintain_order=True)):
+        _judge_cancelled(job, called_off[job.job], causes, tally)
     return tally.judged()
+
+
+def _judge_pause(queue: str, paused: int, resumed: int, causes: "Causes", tally: Gathered) -> None:
+    history = causes.history
+    mine = history.jobs.filter(pl.col("queue") == queue)
+    open_then = (pl.col("answered") <= resumed) & (pl.col("last_start").fill_null(FOREVER) > paused)
+    tally.examined += mine.filter(open_then).height
+    started = history.runs.filter((pl.col("start") > paused) & (pl.col("start") < resumed))
+    for job in history.stories(mine.join(started, on="job", how="semi")["job"]):
+        for run in (each for each in job.runs if paused < each.start < resumed):
+            if causes.grant_lo(run) <= paused or history.canary.losses:
+                tally.explained += 1
+                continue
+            says = (
+                f"Queue {queue} was paused at {s(paused - history.begin):.3f} s; {s(run.start - paused):.3f} s later it"
+                f" started job {job.job}: {told(run, history.begin)}."
+            )
+            tally.findings.append(_finding("started while paused", run, says, (_granted_before(causes),), "pause"))
+
+
+def _judge_cancelled(job: Job, cancelled: int, causes: "Causes", tally: Gathered) -> None:
+    history = causes.history
+    for run in (each for each in job.runs if each.start > cancelled):
+        if causes.grant_lo(run) <= cancelled or _may_be_another(job, run, causes):
+            tally.explained += 1
+            continue
+        says = (
+            f"Job {job.job} was cancelled before it started, at {s(cancelled - history.begin):.3f} s;"
+            f" {s(run.start - cancelled):.3f} s later it was started: {told(run, history.begin)}."
+        )
+        rejected = (
+            _granted_before(causes),
+            "Not asked for again: no operator requeued it, and its enqueue was answered.",
+        )
+        tally.findings.append(_finding("started after its cancellation", run, says, rejected, "cancel"))
+
+
+def _may_be_another(job: Job, run: Run, causes: "Causes") -> bool:
+    """Whether the job may have been put into the queue again since, or the cancellation forgotten."""
+    history = causes.history
+    again = any(
+        each["op"] == "requeue" and each["job"] == job.job and each["t"] <= run.start for each in history.op_rows
+    )
+    sent_twice = causes.promise.lost_reply_repeats and any(
+        span.effect in STOLEN and span.hits(PRODUCER) and span.inject <= job.answered for span in history.faults
+    )
+    return again or sent_twice or job.outcome != "acked" or bool(history.canary.losses)
+
+
+def _granted_before(causes: "Causes") -> str:
+    return f"Not granted before: a grant comes at most {causes.promise.start_gap_s:g} s before the start."
+
+
+def _finding(anomaly: str, run: Run, says: str, rejected: tuple[str, ...], clause: str) -> Finding:
+    return Finding(anomaly, run.job, run.start, says, (run.run,), rejected, clause)
+
+
+def _was_cancelled(step: Row) -> bool:
+    return bool(step["op"] == "cancel" and step["phase"] == "acked" and step["outcome"] == "cancelled")
 
 
 def _pauses(history: "History") -> list[tuple[str, int, int]]:

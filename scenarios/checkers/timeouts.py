@@ -151,7 +151,9 @@ def _excuse(run: Run, job: Job, causes: "Causes") -> str:
         return "its spec"
     if len([death for death in causes.deaths(run) if death.lo <= run.end_hi]) > 1:
         return "killed"
-    if life and min(life.killed, life.exit_lo, life.told_to_stop) <= run.end_hi:  # who of the two was first, who knows
+    # A stop that makes no run again leaves each to its end.
+    told_to_stop = life.told_to_stop if life and causes.promise.stop_is_a_cause else FOREVER
+    if life and min(life.killed, life.exit_lo, told_to_stop) <= run.end_hi:  # who of the two was first, who knows
         return "its supervisor was killed, ended, or told to stop"
     if causes.cut_in(run, causes.grant_lo(run), run.end_hi):
         return "it may have fenced itself"

@@ -1,5 +1,7 @@
 """Stock RQ: its own worker with its scheduler, its ``Retry``, its ``FailedJobRegistry``."""
 
+import base64
+import pickle
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,6 +12,7 @@ from typing import Final
 from redis import BlockingConnectionPool, Redis
 from rq import Queue, Retry, get_current_job
 from stormproof_target import Counts, JobState, Promise, Setup, Source, Target, run_body
+from stormproof_target.ledger import checksum
 
 PREFIX: Final = "rq"
 ATTEMPTS_MAX: Final = Setup.from_environment().policy.max_attempts
@@ -54,6 +57,9 @@ class RQTarget(Target):
                 "max_attempts": Source(
                     "Retry up to 3 times, failed job will be requeued immediately",
                     "python-rq.org/docs/exceptions: Retrying Failed Jobs",
+                ),
+                "results": Source(
+                    "In RQ, the return value of a job is stored in Redis.", "python-rq.org/docs/results: RQ: Results"
                 ),
                 "slots": Source(
                     "Each worker will process a single job at a time. Within a worker, there is no concurrent"
@@ -122,13 +128,14 @@ class RQTarget(Target):
             for job in chunk:
                 pipe.hmget(f"{PREFIX}:job:{job}", "status", "retries_left")
                 pipe.pttl(f"{PREFIX}:job:{job}")
+                pipe.xrevrange(f"{PREFIX}:results:{job}", count=1)
             answers = iter(pipe.execute())
             for job in chunk:
-                (status, left), ttl_ms = next(answers), next(answers)
+                (status, left), ttl_ms, results = next(answers), next(answers), next(answers)
                 found_in = places[job]
                 state = _state(found_in, status)
                 history = ATTEMPTS_MAX - int(left or 0) if state == "dead" else None
-                yield JobState(job, found_in, state, history=history, ttl_ms=ttl_ms)
+                yield JobState(job, found_in, state, history=history, result_sum=_sum(results), ttl_ms=ttl_ms)
 
     def _places(self) -> defaultdict[str, tuple[str, ...]]:
         lists = [f"{PREFIX}:queue:{queue}{end}" for queue in self.setup.queues for end in ("", ":intermediate")]
@@ -155,6 +162,12 @@ def _state(found_in: tuple[str, ...], status: str | None) -> str:
     if found_in:
         return "waiting"
     return {"finished": "finished", None: "absent"}.get(status, "absent")
+
+
+def _sum(results: list[tuple[str, dict[str, str]]]) -> str:
+    """Of the latest result, which is what ``Job.return_value`` gives."""
+    value = results[0][1].get("return_value") if results else None
+    return checksum(str(pickle.loads(base64.b64decode(value)))) if value else ""  # noqa: S301  # written by our own task
 
 
 def _chunks(items: list[str], size: int) -> Iterator[list[str]]:

@@ -2,11 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 N ?= 5
+JOBS ?= 3
 PYTEST := $(BIN)/pytest
 # What the tests of one go leave out: measurements, what needs a Docker engine, and what takes minutes.
 EVERYDAY := not (chaos or bench or docker or soak or slow)
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-browser test-docker check format bench seeds interleave lock clean
+.PHONY: help setup demo test test-all test-browser test-docker check format bench bench-judging seeds planted lawful \
+  mutations interleave lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -42,8 +44,17 @@ format: setup ## put the code into the project's format
 bench: setup ## measurements: ratios within one run
 	$(PYTEST) -m bench
 
-seeds: setup ## the reference and each planted bug, N=5 times with other seeds
-	$(BIN)/stormproof seeds -n $(N)
+seeds: setup ## false alarms: the catalogue on the reference, N=5 times with other seeds, half of them beside a CPU hog
+	$(BIN)/stormproof seeds -n $(N) --jobs $(JOBS) --hog half
+
+planted: setup ## each planted bug through the whole catalogue, beside the queue without one; a table bug by checker
+	$(BIN)/stormproof planted --jobs $(JOBS) --table docs/planted.md
+
+lawful: setup ## 100,000 histories of lawful queues through every checker: none may find anything
+	$(BIN)/python -m tests.lawful --n 100000 --first 20261124000000
+
+mutations: setup ## recorded histories made unlawful: which checker notices how many
+	$(BIN)/python -m tests.mutations
 
 interleave: setup ## all orders of bounded worlds over the real transitions; each rule switched off once, and found
 	$(BIN)/python -m tests.interleave

@@ -165,6 +165,40 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A situation that a suite should meet *sometimes*: how often one scenario met it."""
+
+    name: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sometimes:
+    """A row of the *sometimes* table: how often a part's scenarios met a situation, and which of them did.
+
+    ``needed``: a suite over the whole catalogue proves nothing without it. ``judged``: the part was such a suite.
+    ``not_applicable``: why this target can't meet it ('': it can).
+    """
+
+    name: str
+    says: str
+    times: int
+    scenarios: tuple[str, ...] = ()
+    needed: bool = False
+    judged: bool = False
+    not_applicable: str = ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Met: pass. Never met: inconclusive where it is needed and the whole catalogue was run, else no effect."""
+        if self.times:
+            return Verdict.PASS
+        if self.not_applicable:
+            return Verdict.NOT_APPLICABLE
+        return Verdict.INCONCLUSIVE if self.needed and self.judged else Verdict.NOT_JUDGED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckerRun:
     """What a checker looked at. ``needed``: the scenario's workload needs it, so that nothing examined is inconclusive.
 
@@ -334,8 +368,9 @@ class Latency:
 class ScenarioRun:
     """One scenario as it was run. ``why``: the reasons of the verdict, the weightiest first (empty when it passed).
 
-    ``replay`` is the one command that runs it again with its seed. ``error``: what of the harness or its environment
-    failed ('': nothing did); such a run was not judged.
+    ``replay`` is the one command that runs it again with its seed. ``moments``: what of the *sometimes* table it met.
+    ``file``: the user's own that the scenario stands in ('': the catalogue). ``error``: what of the harness or its
+    environment failed ('': nothing did); such a run was not judged.
     """
 
     name: str
@@ -360,6 +395,8 @@ class ScenarioRun:
     series: Series | None = None
     marks: Marks | None = None
     job_time: Latency | None = None
+    moments: tuple[Moment, ...] = ()
+    file: str = ""
     error: str = ""
 
     def metric(self, name: str) -> Metric | None:
@@ -373,6 +410,7 @@ class Part:
 
     ``expected``: with which verdicts it ends as it should (a planted bug: fail). ``caught_by``: the checker
     that must have found the planted bug ('': no bug was planted). ``title`` says what is planted, or '' .
+    ``sometimes``: situations over all its scenarios.
     """
 
     kind: PartKind
@@ -387,6 +425,7 @@ class Part:
     policy: str = ""
     metrics: tuple[Metric, ...] = ()
     objectives: tuple[ObjectiveResult, ...] = ()
+    sometimes: tuple[Sometimes, ...] = ()
 
     @property
     def as_expected(self) -> bool:

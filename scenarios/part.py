@@ -18,6 +18,7 @@ from reports.evaluate import evaluate_all
 from reports.objectives import Policy
 from reports.verdict import Verdict, worst
 from scenarios.campaign_plan import CampaignPlan, PartPlan
+from scenarios.catalog import CATALOG
 from scenarios.fit import fit
 from scenarios.history import History, HistoryError
 from scenarios.metrics import Metrics
@@ -26,6 +27,7 @@ from scenarios.progress import Progress, Tick
 from scenarios.record import Circumstances, clauses, failed, not_applicable, record
 from scenarios.runner import Cancelled, LoadSource, ScenarioRunner
 from scenarios.scenario import Scenario
+from scenarios.sometimes import sometimes
 from scenarios.target_program import TargetError
 
 OVERHEAD_S: Final = 3.0
@@ -80,10 +82,13 @@ def run_part(bench: Bench, part: PartPlan, policy: Policy) -> rr.Part:
     description = part.program.describe(Setup(policy=part.scenarios[-1].policy))
     over_all = pooled(measured) if measured else ()
     results = evaluate_all(policy.objectives, over_all, _length_s(measured))
+    rows = sometimes(runs, description.promise, description.abilities, CATALOG)
     return rr.Part(
         kind=part.kind,
         target=_target(description),
-        verdict=worst([*(run.verdict for run in runs), *(result.verdict for result in results)]),
+        verdict=worst(
+            [*(run.verdict for run in runs), *(each.verdict for each in results), *(row.verdict for row in rows)]
+        ),
         expected=part.expected,
         promise=clauses(description.promise),
         scenarios=tuple(_numbered(runs)),
@@ -93,6 +98,7 @@ def run_part(bench: Bench, part: PartPlan, policy: Policy) -> rr.Part:
         policy=policy.name,
         metrics=over_all,
         objectives=results,
+        sometimes=rows,
     )
 
 

@@ -32,6 +32,7 @@ from scenarios.judge import CheckerJudgement, Judgement, judge
 from scenarios.metrics import Metrics
 from scenarios.series import marks, series
 from scenarios.situations import evaluate_situations
+from scenarios.sometimes import met
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ def record(
         series=series(history, metrics),
         marks=marks(history, metrics, objectives),
         job_time=metrics.latency(),
+        moments=met(history, promise, scenario),
+        file=circumstances.file,
     )
 
 

@@ -18,6 +18,7 @@ from chaos.causes import Cause
 from scenarios.checkers import lost
 from scenarios.history_faults import FaultSpan
 from scenarios.history_types import FOREVER
+from scenarios.moments import MOMENTS, Moment, overtaken_timeouts
 
 if TYPE_CHECKING:
     from scenarios.history import History
@@ -95,7 +96,7 @@ def _dead_letters(seen: _Seen) -> int:
 
 def _timeouts(seen: _Seen) -> int:
     """Runs that ran into their timeout: by an exception, or by the end of their process."""
-    return _soft_timeouts(seen) + _hard_kills(seen)
+    return _soft_timeouts(seen) + overtaken_timeouts(seen.history, seen.promise, seen.scenario)
 
 
 def _soft_timeouts(seen: _Seen) -> int:
@@ -103,34 +104,9 @@ def _soft_timeouts(seen: _Seen) -> int:
     return seen.history.runs.filter(pl.col("outcome") == "timeout").height
 
 
-def _hard_kills(seen: _Seen) -> int:
-    """Runs whose process was ended, not by us, when their timeout had passed."""
-    causes = seen.history.causes(seen.promise, seen.scenario.policy)
-    ours = {signal.pid for signal in seen.history.signals if signal.name == "KILL"}
-    limit = int(seen.scenario.policy.timeout_s * 1e9)
-    ended = seen.history.runs.filter((pl.col("outcome") == "exit") & (pl.col("end_hi") - pl.col("start") >= limit))
-    return sum(
-        causes.may_be_timed_out(run) and run.pid not in ours
-        for job in seen.history.stories(ended["job"])
-        for run in job.runs
-        if run.outcome == "exit" and run.end_hi - run.start >= limit
-    )
-
-
 def _crashes(seen: _Seen) -> int:
     """Runs that ended with their process, for whatever reason."""
     return seen.history.runs.filter(pl.col("outcome") == "exit").height
-
-
-def _zombies(seen: _Seen) -> int:
-    """Runs that ended after another run of their job had started."""
-    again = seen.history.jobs.filter((pl.col("n_runs") > 1) & ~pl.col("plain"))["job"]
-    return sum(
-        any(other is not run and run.start < other.start < run.end_lo for other in job.runs)
-        for job in seen.history.stories(again)
-        for run in job.runs
-        if run.closed
-    )
 
 
 def _most_leases(seen: _Seen) -> int:
@@ -146,6 +122,14 @@ def _grants(seen: _Seen) -> int:
 def _lost_by_store(seen: _Seen) -> int:
     """Acknowledged jobs that are gone because the store forgot their enqueue."""
     return lost.lost_by_store(seen.history, seen.load()).height
+
+
+def _moment(moment: Moment) -> Callable[[_Seen], int]:
+    def count(seen: _Seen) -> int:
+        return moment(seen.history, seen.promise, seen.scenario)
+
+    count.__doc__ = moment.__doc__
+    return count
 
 
 def _repeats_by(cause: Cause) -> Callable[[_Seen], int]:
@@ -234,15 +218,14 @@ PLAIN: Final[Mapping[str, Callable[[_Seen], int]]] = {
     "dead letters": _dead_letters,
     "timeouts": _timeouts,
     "soft timeouts": _soft_timeouts,
-    "hard kills by timeout": _hard_kills,
     "crashes": _crashes,
     "most leases at once": _most_leases,
     "grants known": _grants,
-    "zombies reported late": _zombies,
     "repeats explained by a kill": _repeats_by(Cause.KILLED),
     "repeats explained by an ended lease": _repeats_by(Cause.LEASE_ENDED),
     "repeats explained by a loss of the store": _repeats_by(Cause.STORE_LOSS),
     "lost by the store": _lost_by_store,
+    **{name: _moment(moment) for name, moment in MOMENTS.items()},
 }
 AT_A_FAULT: Final[Mapping[str, Callable[[_Seen], float]]] = {
     "seconds of": _seconds,

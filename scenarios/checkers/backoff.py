@@ -86,7 +86,7 @@ def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judge
                 tally.findings.append(_finding("late retry", job, a, b, bounds, history))
             if in_calm and index == sum(causes.failed_surely(run, job) for run in job.runs[:index]):
                 jittered.append((waited, *bounds))
-    lopsided = _without_jitter(jittered, ns(promise.start_gap_s) + ns(promise.sweep_s), history, scenario)
+    lopsided = _without_jitter(jittered, ns(promise.start_gap_s) + _promote(promise), history, scenario)
     if lopsided:
         tally.findings.append(lopsided)
     return tally.judged()
@@ -100,12 +100,17 @@ def _bounds(job: Job, causes: "Causes", index: int) -> tuple[int, int]:
     return ns(min(low for low, _ in each)), ns(max(high for _, high in each))
 
 
+def _promote(promise: Promise) -> int:
+    """At most from the due time until the job waits, in ns."""
+    return ns(min(promise.promote_s, promise.sweep_s))
+
+
 def _too_late(a: Run, b: Run, bounds: tuple[int, int], promise: Promise, slots: "_Slots") -> bool:
     """A backlog delays lawfully, and so does a batch in hand or a limit: only a slot that was surely free accuses.
 
     The delay begins when the queue hears of the failure, up to ``report_s`` after its end.
     """
-    limit = bounds[1] + ns(promise.report_s) + ns(promise.start_gap_s) + ns(promise.sweep_s)
+    limit = bounds[1] + ns(promise.report_s) + ns(promise.start_gap_s) + _promote(promise)
     held_up = promise.prefetch > 1 or promise.concurrency is not None or promise.rate_n is not None
     late = b.start - a.end_hi > limit and not held_up
     return late and slots.free_between(a.end_hi + bounds[1], b.start)

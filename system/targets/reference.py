@@ -64,7 +64,7 @@ class ReferenceTarget(Target):
             "A worker that can't renew": ("self_fencing",),
             "A lease that ended": ("sweep_s", "recovery_s"),
             "A body that passes": ("timeout",),
-            "A retry waits": ("backoff",),
+            "A retry waits": ("backoff", "promote_s"),
             "A job stands": ("states",),
             "A paused queue": ("pause",),
             "A delayed job": ("early",),
@@ -84,6 +84,7 @@ class ReferenceTarget(Target):
             report_s=1.0,
             reconnect_s=2 * settings.io_timeout_s + 0.5,
             sweep_s=policy.lease_s + policy.sweep_interval_s + 0.5,  # after an outage holders may renew first
+            promote_s=0.5,
             slots=self.setup.slots,
             recovery_s=2 * policy.lease_s + policy.sweep_interval_s + policy.heartbeat_s + 1.5,
             fenced=True,

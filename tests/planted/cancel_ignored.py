@@ -1,4 +1,4 @@
-"""A job whose cancellation was acknowledged while it waited is started all the same.
+"""A job whose cancellation was acknowledged while it was delayed is started all the same when it is due.
 
 `control` must find it.
 """
@@ -9,19 +9,14 @@ __all__ = ["CancelIgnored", "task"]
 
 
 class CancelIgnored(Variant):
-    """Looks for the job in the list and leaves it there; a claim does not look at all."""
+    """Looks for the job among the delayed, and leaves it there."""
 
     name = "cancel-ignored"
     places = (
         Place(
             "cancel",
-            "redis.call('LREM', rq_key('queue', queue), 0, id) > 0)",
-            "redis.call('LPOS', rq_key('queue', queue), id) ~= false)",
-        ),
-        Place(
-            "claim",
-            " and job[STATUS] ~= 'canceled' then",
-            " then",
+            "redis.call('ZREM', rq_key('scheduled', queue), id) == 1",
+            "redis.call('ZSCORE', rq_key('scheduled', queue), id)",
         ),
     )
 

@@ -77,6 +77,8 @@ class Canary:
 
         A server that does not answer leaves the last ones unread, and ``read_back`` false.
         """
+        if not self._stopping.is_set() and not self._thread.is_alive() and self.error is None:
+            self.error = HarnessError("the canary ended by itself")
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()

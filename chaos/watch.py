@@ -66,6 +66,7 @@ class Watch:
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._stopping = threading.Event()
+        self._lived_ns = 0  # what no wait has reported by now lived then
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
     def start(self) -> None:
@@ -80,9 +81,15 @@ class Watch:
         self._wake()
         if self._thread.is_alive():
             self._thread.join()
+        for fd in self._dead():
+            self._gone(fd, self._lived_ns)
         self._epoll.close()
         for fd in (*self._watched, self._wake_read, self._wake_write):
             os.close(fd)
+
+    def _dead(self) -> list[int]:
+        """What has ended, and its pidfd does not say so yet: with hundreds of threads that takes a moment longer."""
+        return [fd for fd, (each, _) in self._watched.items() if not is_alive(each.pid, each.pid_start)]
 
     def add(self, process: Watched) -> None:
         """Watch it, unless it is known."""
@@ -113,7 +120,7 @@ class Watch:
 
     def _run(self) -> None:
         try:
-            last_wait_ns = time.monotonic_ns()
+            self._lived_ns = time.monotonic_ns()
             while True:
                 self.rounds += 1
                 stopping = self._stopping.is_set()
@@ -123,21 +130,21 @@ class Watch:
                     if fd == self._wake_read:
                         os.read(fd, 4096)
                     else:
-                        self._gone(fd, last_wait_ns)
+                        self._gone(fd, self._lived_ns)
                 if stopping:
                     return
-                last_wait_ns = wait_ns
+                self._lived_ns = wait_ns
                 self._run_due()
         except Exception as error:  # noqa: BLE001  # told by the environment's check, and ends this thread
             self.error = error
 
-    def _gone(self, fd: int, last_wait_ns: int) -> None:
+    def _gone(self, fd: int, lived_ns: int) -> None:
         with self._lock:
             process, registered_ns = self._watched.pop(fd)
         self._epoll.unregister(fd)
         os.close(fd)
         # the wait before this one did not report it, so it lived when that wait began
-        lo_ns = max(process.seen_ns, last_wait_ns if registered_ns <= last_wait_ns else 0)
+        lo_ns = max(process.seen_ns, lived_ns if registered_ns <= lived_ns else 0)
         status = process.child.wait() if process.child is not None else None
         self.caught += 1
         self._told((process.pid, process.pid_start))

@@ -31,7 +31,7 @@ def doubts(history: "History") -> tuple[str, ...]:
     """All of them, each a sentence; none for a run that can be relied on."""
     if "states" not in history.phases:
         return ()
-    return tuple(each for rule in (_canary, _store, _exits, _states, _faults) for each in rule(history))
+    return tuple(each for rule in (_canary, _store, _exits, _states, _faults, _end) for each in rule(history))
 
 
 def _canary(history: "History") -> Iterator[str]:
@@ -87,6 +87,11 @@ def _faults(history: "History") -> Iterator[str]:
     for span in history.faults:
         if span.healed >= FOREVER:
             yield f"{span.label} was never healed"
+
+
+def _end(history: "History") -> Iterator[str]:
+    if "end" not in history.phases:
+        yield "the harness's own ledger breaks off before the end"
 
 
 def _named(names: pl.Series) -> str:

@@ -71,10 +71,11 @@ class LoadSource(Protocol):
     def stop(self) -> None:
         """Send nothing more, and wait a bounded time for what is still unanswered."""
 
-    def check(self, invoked: int) -> None:
+    def check(self, invoked: int, acked: int) -> None:
         """After ``stop``: raise ``HarnessError`` if less was sent than was planned, so that the load was another.
 
-        ``invoked``: enqueues of the load that the ledger knows to have begun. What is told to be sent may not be.
+        ``invoked`` and ``acked``: the load's enqueues in the ledger. What is told to be sent may not be, and what was
+        acknowledged may not be written down.
         """
 
 
@@ -110,11 +111,17 @@ class PlannedLoad:
             self._generator.stop()
             self._generator.drain(DRAIN_S)
 
-    def check(self, invoked: int) -> None:
+    def check(self, invoked: int, acked: int) -> None:
         """A generator that died, or that was starved past the load's end, and arrivals that no producer took."""
         if self._generator is None:
             return
-        sent = min(self._generator.progress().sent, invoked)
+        progress = self._generator.progress()
+        if acked < progress.acked:
+            raise HarnessError(
+                f"the producer acknowledged {progress.acked} enqueues, and wrote {acked} of them into its ledger:"
+                " what it says is no evidence"
+            )
+        sent = min(progress.sent, invoked)
         if sent < self._count:
             raise HarnessError(
                 f"{sent} of {self._count} planned enqueues were sent: the producer ended, or this machine is too busy."
@@ -272,14 +279,14 @@ class ScenarioRunner:
         end_ns = t0_ns + int(scenario.load.for_s * NS_A_SECOND)
         driver = ScheduleDriver(env, scenario.faults, seed=self.seed, jobs=scenario.load.count)
         env.view.poll()
-        invoked_before = env.view.invoked
+        before = env.view.invoked, env.view.acked
         try:
             driver.start(t0_ns)
             self.load.begin(client, t0_ns, self.directory)
             self._watch_load(env, client, driver, end_ns)
             self.load.stop()
             env.view.poll()
-            self.load.check(env.view.invoked - invoked_before)
+            self.load.check(env.view.invoked - before[0], env.view.acked - before[1])
             env.tell("phase", name="load_end")
             self._phase = "last faults heal"
             heal_by_s = time.monotonic() + HEAL_S_MAX

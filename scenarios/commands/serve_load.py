@@ -81,7 +81,7 @@ class ExternalLoad:
     def stop(self) -> None:
         """Nothing is ours to stop."""
 
-    def check(self, invoked: int) -> None:
+    def check(self, invoked: int, acked: int) -> None:  # noqa: ARG002  # whoever sends knows what was acknowledged
         """Whoever sends has told how many arrivals fell due; fewer that were begun are another load."""
         if self._planned is None:
             raise HarnessError("whoever sent the load has ended without saying how much of it was due. Run again")

@@ -35,13 +35,13 @@ class Broken:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_generator_that_sends_less_than_planned_is_the_harness_s_failure() -> None:
     load = PlannedLoad(FITTED, seed=1)
-    load.check(0)  # nothing was begun, so nothing is short
+    load.check(0, 0)  # nothing was begun, so nothing is short
     client: Any = Broken()
     load.begin(client, time.monotonic_ns(), Path())
     client.closed = True  # and what comes after has nobody to go to
     load.stop()
     with pytest.raises(HarnessError, match=r"of 800 planned enqueues were sent"):
-        load.check(800)
+        load.check(800, 0)
 
 
 def wait_for(condition: Callable[[], object]) -> None:

@@ -96,11 +96,11 @@ class History:
     def _jobs_with_id(self) -> pl.DataFrame:
         return tables.jobs(self.frames, self._runs_with_id)
 
-    def runs_with(self, *columns: str) -> pl.DataFrame:
-        """``runs`` with these columns of their jobs (null: nobody enqueued it), which may bear no name of a run's."""
+    def runs_with(self, **columns: str) -> pl.DataFrame:
+        """``runs`` with these columns of their jobs under other names (null: nobody enqueued it)."""
         if self._rows is not None:
-            return self.runs.join(self.jobs.select("job", *columns), on="job", how="left", maintain_order="left")
-        named = self._jobs_with_id.select("id", *columns)
+            return self.runs.join(self.jobs.select("job", **columns), on="job", how="left", maintain_order="left")
+        named = self._jobs_with_id.select("id", **columns)
         return self._runs_with_id.join(named, on="id", how="left", maintain_order="left").drop("id")
 
     @cached_property

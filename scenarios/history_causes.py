@@ -9,9 +9,11 @@ accuses the queue.
         |<--------- one cut that covers L - H - m: cause 3 ------->|
 """
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from stormproof_target import Policy, Promise
@@ -132,16 +134,27 @@ class Causes:
 
     def cut_in(self, run: Run, lo: int, hi: int) -> bool:
         """Whether a cut of the run's worker touches ``[lo, hi]``."""
-        return any(a <= hi and b >= lo for a, b in self.cuts(run.worker, run.life))
+        return any(True for _ in self._touching(run, lo, hi))
+
+    def _touching(self, run: Run, lo: int, hi: int) -> Iterator[Interval]:
+        """The cuts of the run's worker that touch ``[lo, hi]``, in order. A day has hundreds, so they are bisected."""
+        cuts = self.cuts(run.worker, run.life)
+        for index in range(bisect_left(cuts, lo, key=itemgetter(1)), len(cuts)):
+            if cuts[index][0] > hi:
+                return
+            yield cuts[index]
 
     # ---- the window of a run
 
     def grant_lo(self, run: Run) -> int:
         """The earliest moment at which the queue may have given the lease."""
         lo = run.start - ns(self.promise.start_gap_s) - self._ahead(run)
-        for a, b in reversed(self.cuts(run.worker, run.life)):
-            if a < run.start and b > lo:
-                lo -= min(b, run.start) - a
+        cuts = self.cuts(run.worker, run.life)
+        for index in range(bisect_left(cuts, run.start, key=itemgetter(0)) - 1, -1, -1):  # back from those before it
+            a, b = cuts[index]
+            if b <= lo:  # and so is the end of all before
+                break
+            lo -= min(b, run.start) - a
         return lo
 
     def _ahead(self, run: Run) -> int:
@@ -153,9 +166,12 @@ class Causes:
     def report_hi(self, run: Run) -> int:
         """The latest moment at which the queue may have heard of its end."""
         hi = run.end_hi + ns(self.promise.report_s)
-        for a, b in self.cuts(run.worker, run.life):
-            if a <= hi and b > run.end_lo:
-                hi += b - max(a, run.end_lo)
+        cuts = self.cuts(run.worker, run.life)
+        for index in range(bisect_right(cuts, run.end_lo, key=itemgetter(1)), len(cuts)):
+            a, b = cuts[index]
+            if a > hi:
+                break
+            hi += b - max(a, run.end_lo)
         return min(hi, FOREVER)
 
     def deaths(self, run: Run) -> list[Death]:
@@ -223,7 +239,9 @@ class Causes:
     def lease_may_have_ended(self, a: Run, b: Run) -> bool:
         """Whether one cut of a's worker, within [grant(a), start(b)], was long enough to end its lease."""
         window = self.grant_lo(a), b.start
-        return any(overlap_ns(cut, window) >= self._lease_ends_after for cut in self.cuts(a.worker, a.life))
+        if self._lease_ends_after <= 0:  # any cut at all may have ended it
+            return bool(self.cuts(a.worker, a.life))
+        return any(overlap_ns(cut, window) >= self._lease_ends_after for cut in self._touching(a, *window))
 
     def surely_leased_until(self, run: Run) -> int:
         """Until when no cut of its worker can have ended its lease (its body may end before)."""

@@ -13,6 +13,7 @@ from scenarios.history_types import FOREVER, ns
 if TYPE_CHECKING:
     from scenarios.history import History
 
+INTERVALS_COMPARED_MAX: Final = 8  # more are found by bisection: a day has hundreds
 RECOVERY_S_MAX: Final = 5.0
 """After a heal this much is never calm; more is not taken off a target that promises no time of recovery."""
 
@@ -45,7 +46,12 @@ def calm(lo: pl.Expr, hi: pl.Expr, intervals: list[tuple[int, int]]) -> pl.Expr:
     """Whether ``[lo, hi]`` touches none of the intervals."""
     if not intervals:
         return pl.lit(value=True)
-    return ~pl.any_horizontal(*((lo <= b) & (hi >= a) for a, b in intervals))
+    if len(intervals) <= INTERVALS_COMPARED_MAX:
+        return ~pl.any_horizontal(*((lo <= b) & (hi >= a) for a, b in intervals))
+    apart = merged(intervals)
+    ends = pl.lit(pl.Series([b for _, b in apart], dtype=pl.Int64))
+    begins = pl.lit(pl.Series([*(a for a, _ in apart), FOREVER], dtype=pl.Int64))
+    return hi < begins.gather(ends.search_sorted(lo, side="left"))  # the first that ends no sooner than it begins
 
 
 def episodes(history: "History", promise: Promise) -> list[Episode]:

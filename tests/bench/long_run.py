@@ -1,14 +1,11 @@
-"""A long lawful run as tables or as ledgers: of 100 jobs one fails once, of 20,000 one has its slot killed; links break.
+"""A long lawful run, as tables: of 100 jobs one fails once, of 20,000 one has its slot killed; links break.
 
 Made by polars from the jobs' numbers alone, so that slice after slice of a day can be made in bounded memory.
 """
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import polars as pl
-from stormproof_target.ledger import INTACT_SUFFIX
 
 from scenarios.history_schema import COLUMNS, FEW, TYPES, Frames, empty
 
@@ -56,10 +53,11 @@ def _jobs(jobs: int, first: int, total: int, seed: int) -> dict[str, pl.DataFram
     firsts = base.with_columns(attempt=pl.lit(1, pl.Int64))
     seconds = base.filter(again).with_columns(start=pl.col("start") + 25 * MS + wait, attempt=pl.lit(2, pl.Int64))
     writer = pl.format("worker-{}-6d7db4f6", 8000 + pl.col("slot"))
+    doomed_writer = pl.format("worker-{}-k", _doomed())
     runs = pl.concat([firsts, seconds]).select(
         "i", "job", "attempt", "args_sum", "killed", "fails", "result_sum",
         t="start", fence="attempt",
-        w=pl.when(pl.col("killed") & (pl.col("attempt") == 1)).then(pl.format("worker-{}-k", _doomed())).otherwise(writer),
+        w=pl.when(pl.col("killed") & (pl.col("attempt") == 1)).then(doomed_writer).otherwise(writer),
         run=pl.format("r-{}-6d7db4f6-{}-{}", 8000 + pl.col("slot"), "i", "attempt"),
     )  # fmt: skip
     first_run = pl.col("attempt") == 1
@@ -73,10 +71,12 @@ def _jobs(jobs: int, first: int, total: int, seed: int) -> dict[str, pl.DataFram
         sleep_ms=pl.lit(20, pl.Int64),
         times=pl.when("fails").then(pl.lit(1, pl.Int64)),
         hang_s=pl.lit(None, pl.Float64),
-        **{name: pl.lit(None, pl.Int64) for name in ("status", "args_kb", "result_kb")},
+        status=pl.lit(None, pl.Int64),
+        args_kb=pl.lit(None, pl.Int64),
+        result_kb=pl.lit(None, pl.Int64),
     )
     doomed = base.filter("killed").select(
-        pid=_doomed(), pid_start=_doomed(), worker=_worker(), start="start", w=pl.format("worker-{}-k", _doomed())
+        pid=_doomed(), pid_start=_doomed(), worker=_worker(), start="start", w=doomed_writer
     )
     kill = pl.col("start") + 10 * MS
     ends_ns = ZERO_NS + total * GAP_NS

@@ -2,7 +2,9 @@
 
 import json
 from pathlib import Path
+from random import Random
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from stormproof_target.spec import fails
 
 from scenarios.history import History, HistoryError, read_history
 from scenarios.history_read import Ledgers
+from scenarios.windows import calm
 from tests.scenarios.histories import (
     PROMISE,
     Lines,
@@ -183,3 +186,12 @@ def test_tables_built_row_by_row_are_those_that_the_queries_build(seed: int) -> 
         large.faults, large.signals, large.lives, large.stalls, large.canary, large.phases, large.begin,
     )  # fmt: skip
     assert (small.end, small.lines, small.open_when_read) == (large.end, large.lines, large.open_when_read)
+
+
+@given(st.lists(st.tuples(st.integers(0, 60), st.integers(0, 6)), min_size=9, max_size=20), st.integers(0, 2**32 - 1))
+def test_many_intervals_are_found_by_bisection_as_one_by_one(spans: list[tuple[int, int]], seed: int) -> None:
+    intervals = [(lo, lo + length) for lo, length in spans]
+    lows = [number % 61 for number in Random(seed).sample(range(10**6), 40)]
+    table = pl.DataFrame({"lo": lows, "hi": [lo + seed % 3 for lo in lows]})
+    found = table.select(calm(pl.col("lo"), pl.col("hi"), intervals)).to_series().to_list()
+    assert found == [not any(lo <= b and hi >= a for a, b in intervals) for lo, hi in table.iter_rows()]

@@ -29,7 +29,8 @@ def find(checker: str, anomaly: Anomaly, without: str = "") -> Judged:
         changes[what] |= fields
     scenario = replace(SCENARIO, policy=replace(POLICY, **changes["policy"]), **changes["scenario"])
     kept = [line for line in anomaly.smallest.splitlines() if line != without]
-    return CHECKERS[checker].check(history(*_tuple(kept)), replace(PROMISE, **changes["promise"]), scenario)
+    parts = [[part] if isinstance(part, dict) else part for part in _tuple(kept)]  # a starred part gives single lines
+    return CHECKERS[checker].check(history(*parts), replace(PROMISE, **changes["promise"]), scenario)
 
 
 def _tuple(lines: list[str]) -> tuple[Any, ...]:

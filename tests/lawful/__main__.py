@@ -1,4 +1,6 @@
-"""``python -m tests.lawful --n 100000 --first 20261124000000 --jobs 2``: judge lawful histories; none may be accused."""
+"""``python -m tests.lawful --n 100000 --first 20261124000000 --jobs 2``: judge lawful histories."""
+
+# ruff: noqa: T201  # what a command prints is what it is for
 
 import argparse
 import os
@@ -43,8 +45,8 @@ class Chunk:
 
 def look(first: int, n: int) -> Chunk:
     """Judge the worlds of these seeds."""
-    from tests.lawful.judging import judged  # noqa: PLC0415  # polars must not be loaded before its setting is there
-    from tests.lawful.world import draw_world  # noqa: PLC0415
+    from tests.lawful.draws import draw_world
+    from tests.lawful.judging import judged  # polars must not be loaded before its setting is there
 
     chunk = Chunk(n)
     for seed in range(first, first + n):
@@ -68,9 +70,9 @@ def chunks(first: int, n: int, jobs: int) -> Iterator[Chunk]:
 
 def show_accused(chunk: Chunk) -> None:
     """The first few, each with the smallest history that still shows it."""
-    from tests.lawful.judging import shrunk  # noqa: PLC0415
-    from tests.lawful.printed import printed  # noqa: PLC0415
-    from tests.lawful.world import draw_world  # noqa: PLC0415
+    from tests.lawful.draws import draw_world
+    from tests.lawful.judging import shrunk
+    from tests.lawful.printed import printed
 
     for seed, findings in islice(chunk.accused, SHOWN_MAX):
         print(f"\nseed {seed}:")
@@ -81,8 +83,8 @@ def show_accused(chunk: Chunk) -> None:
 
 def show_rules(first: int, at_most: int) -> int:
     """Break each rule, in quiet worlds and in worlds of faults, until its checker finds it. How many were not found."""
-    from tests.lawful.judging import caught  # noqa: PLC0415
-    from tests.lawful.rules import RULES  # noqa: PLC0415
+    from tests.lawful.judging import caught
+    from tests.lawful.rules import RULES
 
     missed = 0
     print(f"{len(RULES)} rules, each broken alone; histories until the right checker found it (of at most {at_most})")
@@ -115,8 +117,10 @@ def main() -> int:
         if sys.stderr.isatty() or total.n % 10_000 < CHUNK:
             print(f"{total.n} of {given.n}, {len(total.accused)} accused", file=sys.stderr, flush=True)
     took_s = time.monotonic() - began
-    print(f"{total.n} lawful histories, seeds {given.first} to {given.first + given.n - 1}, {total.lines} events,"
-          f" {took_s:.0f} s on {given.jobs} processes ({took_s * given.jobs / total.n * 1000:.1f} ms each)")  # fmt: skip
+    print(
+        f"{total.n} lawful histories, seeds {given.first} to {given.first + given.n - 1}, {total.lines} events,"
+        f" {took_s:.0f} s on {given.jobs} processes ({took_s * given.jobs / total.n * 1000:.1f} ms each)"
+    )
     print(f"accused: {len(total.accused)}")
     print("kinds of queue: " + ", ".join(f"{name} {n}" for name, n in total.kinds.most_common()))
     print("undecided: " + (", ".join(f"{name} in {n}" for name, n in total.undecided.most_common()) or "nothing"))

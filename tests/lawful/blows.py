@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tests.lawful.workers import MILLI, Worker
+from tests.lawful.processes import MILLI
+from tests.lawful.workers import Worker
 from tests.lawful.world import Blow, us
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ class Blows:
         self._canary: dict[int, int] = {}
         self.kinds: Mapping[str, Callable[[Blow], None]] = {
             "cut": self._cut, "lose replies": self._cut, "cut all": self._cut_all, "slow": self._slow,
-            "freeze": self._freeze, "kill slot": self._kill_slot, "kill supervisor": self._kill, "kill tree": self._kill,
+            "freeze": self._freeze, "kill slot": self._kill_slot, "kill supervisor": self._kill,
+            "kill tree": self._kill,
             "stop": self._stop, "restart": self._restart, "roll back": self._roll_back, "stall host": self._stall,
             "stall worker": self._stall, "cut producer": self._cut_producer, "kill producer": self._kill_producer,
             "pause": self._pause, "cancel": self._operate, "requeue": self._operate,
@@ -67,13 +69,13 @@ class Blows:
 
     def _cut_all(self, blow: Blow) -> None:
         until = self.play.now + blow.lasts
-        self.play.producer_cut_until = max(self.play.producer_cut_until, until)
+        self.play.producer.cut_until = max(self.play.producer.cut_until, until)
         for worker in self.play.workers:
             worker.cut_until = max(worker.cut_until, until)
         self._fault(blow, "cut", [], blow.lasts)
 
     def _cut_producer(self, blow: Blow) -> None:
-        self.play.producer_cut_until = max(self.play.producer_cut_until, self.play.now + blow.lasts)
+        self.play.producer.cut_until = max(self.play.producer.cut_until, self.play.now + blow.lasts)
         self._fault(blow, "cut", ["producer"], blow.lasts)
 
     def _slow(self, blow: Blow) -> None:
@@ -128,21 +130,18 @@ class Blows:
 
     def _kill_producer(self, blow: Blow) -> None:
         play = self.play
-        unsent = [job for job in play.plans if job not in play.sent]
-        if not unsent or play.now < play.producer_away_until:
+        unsent = [job for job in play.plans if job not in play.producer.sent]
+        if not unsent or play.now < play.producer.away_until:
             return
         job = unsent[0]
-        play.sent.add(job)
-        play.told.invoked(play.producer, play.now, job, play.plans[job])
-        down = max(play.producer_cut_until, play.down_until)
+        play.producer.sent[job] = None
+        play.told.invoked(play.producer.pen, play.now, job, play.plans[job])
+        down = max(play.producer.cut_until, play.down_until)
         if blow.whom % 2 and play.now >= down:
             play.store.enqueue(job, int(job[1:]), play.now, play.plans[job].delay)
         self._fault(blow, "kill", ["producer"], 0)
-        play.told.signal(play.now + 10, "producer", play.producer_pid, "KILL")
-        play.producer_away_until = play.now + us(1)
-        play.producer_pid = play.new_pid()
-        play.producer = f"producer-{play.producer_pid}-a"
-        play.told.open(play.producer, play.now + us(1) - 1, "producer", "producer", play.producer_pid)
+        play.told.signal(play.now + 10, "producer", play.producer.pid, "KILL")
+        play.producer.killed(us(1))
 
     # ---- the store
 

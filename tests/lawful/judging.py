@@ -10,10 +10,11 @@ from loadtests.arrivals import constant
 from scenarios.history import History
 from scenarios.judge import Judgement, judge
 from scenarios.scenario import Scenario, Workers
+from tests.lawful.draws import draw_world
 from tests.lawful.play import Play
 from tests.lawful.rules import RULES
 from tests.lawful.telling import Line
-from tests.lawful.world import World, draw_world
+from tests.lawful.world import World
 
 BARE: Final = Scenario(
     name="lawful", claim="", stands_for="", load=constant(rate_s=10, for_s=1, jobs={succeeds(): 1})

@@ -10,8 +10,9 @@ def printed(one: Judged) -> str:
     """For people. Times are seconds since the load's begin."""
     world = one.world
     promise = {key: value for key, value in world.promise.to_dict().items() if key not in {"sources", "keys"}}
-    told = [f"  queue: {world.kind}; {world.workers} workers; {world.habits}", f"  policy: {world.policy}",
-            f"  promise: {promise}", *(f"  {job}" for job in world.jobs), *(f"  {blow}" for blow in world.blows)]  # fmt: skip
+    told = [f"  queue: {world.kind}; {world.workers} workers; {world.habits}"]
+    told += [f"  policy: {world.policy}", f"  promise: {promise}"]
+    told += [f"  {part}" for part in (*world.jobs, *world.blows)]
     told += [f"  => {finding}" for finding in one.findings]
     for line in sorted(one.lines, key=lambda line: int(line["t"])):
         if line["e"] not in {"open", "canary", "sample"}:

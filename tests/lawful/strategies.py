@@ -1,11 +1,12 @@
-"""Worlds for Hypothesis: a frame from a small number, jobs and blows as lists, so that a counterexample shrinks to few."""
+"""Worlds for Hypothesis: a frame from a small number, jobs and blows as lists, so that they shrink."""
 
 from dataclasses import replace
 from random import Random
 
 from hypothesis import strategies as st
 
-from tests.lawful.world import FAULTS, SPECS, Blow, Enqueue, World, draw_frame, lawful_blows, us
+from tests.lawful.draws import draw_frame, lawful_blows
+from tests.lawful.world import FAULTS, SPECS, Blow, Enqueue, World, us
 
 MOMENTS = st.integers(0, 400).map(lambda n: n * us(0.01))
 JOBS = st.builds(

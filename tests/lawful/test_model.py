@@ -9,13 +9,14 @@ from hypothesis import HealthCheck, find, given, note, settings
 from hypothesis import strategies as st
 
 from scenarios.judge import Judgement
+from tests.lawful.draws import draw_world
 from tests.lawful.judging import caught, judge_lines, judged, shrunk
 from tests.lawful.play import Play
 from tests.lawful.printed import printed
 from tests.lawful.rules import RULES
 from tests.lawful.strategies import worlds
 from tests.lawful.telling import Line
-from tests.lawful.world import World, draw_world
+from tests.lawful.world import World
 
 pytestmark = pytest.mark.property
 
@@ -73,7 +74,7 @@ def test_what_a_broken_rule_leads_to_shrinks_to_a_history_that_a_person_can_read
         worlds(RULES[rule].wanting), shows, random=Random(7),
         settings=settings(max_examples=400, deadline=None, database=None),
     )  # fmt: skip
-    assert len(smallest.jobs) <= 2  # noqa: PLR2004
+    assert len(smallest.jobs) <= 2
     assert len(smallest.blows) <= 1
 
 

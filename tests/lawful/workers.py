@@ -1,95 +1,38 @@
-"""Worker programs: supervisors with their slots, as processes that can be killed, stopped and cut off."""
+"""Worker programs at work: the supervisor's round, and each slot's."""
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from tests.lawful.store import Held
+from tests.lawful.ends import FATAL, Mortal
+from tests.lawful.processes import MILLI, Body, Slot
+from tests.lawful.records import Held
 from tests.lawful.world import us
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    pass
 
-    from tests.lawful.play import Play
-
-MILLI: Final = 1000
-RESPAWN: Final = 1_000_000
-FATAL: Final = frozenset({"exit", "kill_worker"})
 LONG: Final = us(60)
 
 
-@dataclass(slots=True)
-class Body:
-    """One run on its way."""
-
-    held: Held
-    run: str
-    spec: str
-    started: int
-    ends: int
-    outcome: str
-    over: bool = False  # it wrote its end
-    reporting: bool = False
-    last_line: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """One process that runs bodies; ``hand``: what it claimed and has not begun."""
-
-    pid: int
-    writer: str = ""
-    hand: list[Held] = field(default_factory=list)
-    beginning: Held | None = None
-    body: Body | None = None
-    dead: bool = False
-    asking: bool = False
-
-    @property
-    def holds(self) -> list[Held]:
-        """All that its supervisor renews."""
-        mine = [*self.hand]
-        if self.beginning:
-            mine.append(self.beginning)
-        if self.body:
-            mine.append(self.body.held)
-        return mine
-
-    @property
-    def idle(self) -> bool:
-        """Whether it has nothing to do and waits for no reply."""
-        return not (self.dead or self.asking or self.hand or self.beginning or self.body)
-
-
-class Worker:
+class Worker(Mortal):
     """One worker program through all its lives."""
 
-    def __init__(self, play: "Play", index: int) -> None:
-        self.play, self.index, self.name = play, index, f"w{index + 1}"
-        self.world, self.promise, self.habits = play.world, play.world.promise, play.world.habits
-        self.life = self.pid = 0
-        self.alive = self.stopping = False
-        self.slots: list[Slot] = []
-        self.frozen_until = self.cut_until = self.slow_until = self.acked_at = 0
-        self.replies_lost_until = 0
-
-    # ---- lives
-
-    def spawn(self, at: int = -1) -> None:
+    def spawn(self, at: int | None = None) -> None:
         """The harness starts the program (again)."""
         now = self.play.now
         self.life += 1
         self.pid, self.alive, self.stopping = self.play.new_pid(), True, False
         self.frozen_until, self.acked_at = 0, now
-        self.play.told.harness(at if self.life == 1 else now, "spawned", worker=self.name, pid=self.pid,
+        self.play.told.harness(now if at is None else at, "spawned", worker=self.name, pid=self.pid,
                                pid_start=self.pid, life=self.life)  # fmt: skip
         self.slots = []
         for _ in range(self.promise.slots):
-            self._new_slot()
+            self.new_slot()
         if not self.play.store.once:
+            self._arm_fence()
             self.later(self._noise(self._beat_every()), self.beat)
             self.later(self._noise(us(self.promise.sweep_s) // 2), self.sweep)
 
-    def _new_slot(self) -> None:
+    def new_slot(self) -> None:
         if self.stopping:
             return
         slot = Slot(self.play.new_pid())
@@ -99,50 +42,6 @@ class Worker:
     def _open(self, slot: Slot) -> None:
         slot.writer = f"worker-{slot.pid}-{self.name}"
         self.play.told.open(slot.writer, self.play.now - 10, "worker", self.name, slot.pid)
-
-    # ---- time: what stops a process, what stops a message
-
-    def later(self, after: int, call: "Callable[..., None]", *args: object) -> None:
-        """In this life, as soon as the process is let run."""
-        self.play.at(self.play.now + after, self._act, self.life, call, args)
-
-    def _act(self, life: int, call: "Callable[..., None]", args: tuple[object, ...]) -> None:
-        if life != self.life or not self.alive:
-            return
-        until = max(self.frozen_until, self.play.stalled_until)
-        if self.play.now < until:
-            self.play.at(
-                until + (0 if call == self.fence else self.play.rng.randint(1, 900)), self._act, life, call, args
-            )
-        else:
-            call(*args)
-
-    def send(self, step: "Callable[[bool], Any]", then: "Callable[[Any], None]", *, again: bool = False) -> None:
-        """A request to the store: ``step`` there (told whether it is a repetition), ``then`` here with the reply."""
-        now, rng = self.play.now, self.play.rng
-        if now < self.slow_until and rng.random() < 0.8:
-            lag = min(rng.randint(1, us(0.6)), self.slow_until - now)
-            self.later(lag, self._deliver, step, then, again)
-        else:
-            self._deliver(step, then, again)
-
-    def _deliver(self, step: "Callable[[bool], Any]", then: "Callable[[Any], None]", again: bool) -> None:  # noqa: FBT001
-        down = max(self.cut_until, self.play.down_until)
-        if self.play.now >= down:
-            then(step(again))
-            return
-        loses = self.play.down_until <= self.play.now < self.replies_lost_until
-        if loses and not again and self.play.rng.random() < 0.6:
-            self.play.reach("reply lost")
-            step(again)
-            again = True
-        self.later(down - self.play.now + self._reconnects(), self._deliver, step, then, again)
-
-    def _reconnects(self) -> int:
-        return self._noise(us(self.promise.reconnect_s) * 8 // 10)
-
-    def _noise(self, most: int) -> int:
-        return self.play.rng.randint(1, max(most, 1))
 
     # ---- the supervisor
 
@@ -159,8 +58,7 @@ class Worker:
 
     def _beaten(self, sent: int, lost: list[Held]) -> None:
         self.acked_at = max(self.acked_at, sent)
-        if self.habits.fences_itself and self.play.store.broken != "does not fence itself":
-            self.later(max(self._fence_due() - self.play.now, 0), self.fence, sent)
+        self._arm_fence()
         for slot in list(self.slots):
             slot.hand = [held for held in slot.hand if held not in lost]
             if slot.beginning in lost:
@@ -172,11 +70,18 @@ class Worker:
                 self.die(slot, "zombie", None)
             record = body and self.play.store.records.get(body.held.job)
             if body and record and record.cancel_asked and body.held not in lost and not body.over and not slot.dead:
-                body.outcome, body.ends = "cancelled", self.play.now
-                self.end(slot, body)
+                if self.habits.kills_cancelled:
+                    self.play.reach("cancelled body killed")
+                    self.die(slot, "cancelled", None)
+                else:
+                    self.play.reach("cancelled body told")
+                    body.outcome, body.ends = "cancelled", self.play.now
+                    self.end(slot, body)
 
-    def _fence_due(self) -> int:
-        return self.acked_at + us(self.promise.lease_s) - us(self.promise.margin_s)
+    def _arm_fence(self) -> None:
+        if self.habits.fences_itself and self.play.store.broken != "does not fence itself":
+            due = self.acked_at + us(self.promise.lease_s) - us(self.promise.margin_s)
+            self.later(max(due - self.play.now, 0), self.fence, self.acked_at)
 
     def fence(self, acked_at: int) -> None:
         """No heartbeat was acknowledged since: the leases may end, so the bodies must."""
@@ -327,103 +232,3 @@ class Worker:
             self.play.gone(self.name, slot.pid, 0)
             slot.pid, slot.writer = self.play.new_pid(), ""
         self.following(slot)
-
-    # ---- ends of processes
-
-    def die(self, slot: Slot, why: str, status: int | None) -> None:
-        """A slot's process is gone; while its supervisor lives, that sees it, says so, and fills its place."""
-        if slot.dead:
-            return
-        slot.dead = True
-        body = slot.body
-        if body and why == "kill" and not body.reporting:
-            self.play.tear(body.last_line)
-        self.play.gone(self.name, slot.pid, status)
-        if slot in self.slots:
-            self.slots.remove(slot)
-        if not self.alive:
-            return
-        if why == "stopped":
-            self._stopped_when_empty()
-        elif not self.stopping:
-            self.later(self._noise(20 * MILLI), self._new_slot)
-        hidden = slot.beginning if self.habits.counts_hidden else None
-        running = (body.held if body else None) or hidden
-        held, cause = slot.holds, "timeout" if why == "timeout" else "crash"
-        if held:
-            release = why in {"aborted"}
-            store = self.play.store
-            self.later(self._noise(20 * MILLI), self._tell_death, held, running, cause, release, store)
-        if self.stopping and why != "stopped":
-            self.later(30 * MILLI, self._stopped_when_empty)
-
-    def _tell_death(self, held: list[Held], running: Held | None, cause: str, release: bool, store: Any) -> None:  # noqa: ANN401, FBT001
-        if release:
-            self.send(lambda _: store.release(held, self.play.now), lambda _: None)
-        else:
-            self.send(lambda _: store.slot_dead(held, running, cause, self.play.now), lambda _: None)
-
-    def end_program(self, why: str, signals: tuple[str, ...], status: int | None) -> None:
-        """The supervisor is gone, its slots follow: killed with it, by their parent's death, or at their body's end."""
-        if not self.alive:
-            return
-        self.alive = False
-        tree = "tree" in signals
-        if signals:
-            self.play.told.signal(self.play.now, self.name, self.pid, "KILL")
-        slots, self.slots = self.slots, []
-        for slot in slots:
-            if tree:
-                self.play.told.signal(self.play.now, self.name, slot.pid, "KILL")
-                self.die(slot, "kill", -9)
-            elif self.habits.orphans_live and slot.body and not slot.body.over and why == "kill":
-                self.play.reach("orphan")
-                until = max(slot.body.ends if slot.body.spec not in FATAL else 0, self.frozen_until, self.play.now) + 1
-                self.play.at(until, self._orphan_ends, slot, self.life)
-            else:
-                self.play.at(self.play.now + self._noise(5 * MILLI), self.die, slot, "orphan", None)
-        self.play.gone(self.name, self.pid, status)
-        self.play.at(self.play.now + RESPAWN, self.spawn)
-
-    def _orphan_ends(self, slot: Slot, life: int) -> None:
-        body = slot.body
-        if body and not slot.dead and body.spec not in FATAL and body.spec != "hang_c":
-            body.over = True
-            self.play.told.line(
-                slot.writer, self.play.now, "ended", job=body.held.job, run=body.run, outcome=body.outcome,
-                sum=f"r-{body.run}",
-            )  # fmt: skip
-            self.play.ended(body.held.job, self.play.now, body.outcome)
-        del life
-        self.die(slot, "orphan", None)
-
-    def stop(self, grace: int) -> None:
-        """SIGTERM to the supervisor: begin nothing, wait for what runs, abort what outlives the grace."""
-        if self.stopping or not self.alive:
-            return
-        self.play.told.signal(self.play.now, self.name, self.pid, "TERM")
-        self.later(1, self._drain, grace)
-
-    def _drain(self, grace: int) -> None:
-        self.stopping = True
-        for slot in list(self.slots):
-            unstarted, slot.hand, slot.beginning = [*slot.hand, *([slot.beginning] if slot.beginning else [])], [], None
-            if unstarted:
-                store = self.play.store
-                self.send(lambda _, held=unstarted: store.release(held, self.play.now), lambda _: None)
-            if not slot.body:
-                self.die(slot, "stopped", 0)
-        if self.promise.stop_is_a_cause or self.play.store.broken == "stops without a word":
-            self.later(grace, self._abort)
-
-    def _abort(self) -> None:
-        for slot in list(self.slots):
-            if slot.body and not slot.body.over:
-                self.play.reach("aborted at a stop")
-                self.die(slot, "aborted", -9)
-
-    def _stopped_when_empty(self) -> None:
-        if self.stopping and not self.slots and self.alive:
-            self.alive = False
-            self.play.gone(self.name, self.pid, 0)
-            self.play.at(self.play.now + RESPAWN, self.spawn)

@@ -35,14 +35,13 @@ def phantom(history: "History", promise: Promise, scenario: "Scenario") -> Judge
     del promise, scenario
     runs = history.runs
     tally = Gathered(examined=runs.height)
-    enqueued = history.jobs.lazy().select("job", "invoked", "outcome", sent_sum="args_sum")
     strange = (
-        runs.lazy()
-        .select("run", "job", "worker", "pid", "start", "args_sum")
-        .join(enqueued, on="job", how="left", maintain_order="left")
+        history.runs_with(invoked="invoked", enqueue="outcome", sent_sum="args_sum")
+        .lazy()
+        .select("run", "job", "worker", "pid", "start", "args_sum", "invoked", "enqueue", "sent_sum")
         .filter(
             pl.col("invoked").is_null()
-            | (pl.col("outcome") == "rejected")
+            | (pl.col("enqueue") == "rejected")
             | (pl.col("start") < pl.col("invoked"))
             | (pl.col("args_sum") != pl.col("sent_sum"))
         )
@@ -51,7 +50,7 @@ def phantom(history: "History", promise: Promise, scenario: "Scenario") -> Judge
     for row in strange.iter_rows(named=True):
         if row["invoked"] is None:
             anomaly, why = "ghost run", "no producer had ever invoked it"
-        elif row["outcome"] == "rejected":
+        elif row["enqueue"] == "rejected":
             anomaly, why = "ghost run", "its enqueue was rejected, which promises that nothing had changed"
         elif row["start"] < row["invoked"]:
             anomaly, why = (

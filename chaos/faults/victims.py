@@ -4,6 +4,7 @@ SIGSTOP first, then read the ledger: what a stopped process has open it will sti
 Between two jobs there is nothing to hit, so it lets go and looks again.
 """
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -40,8 +41,11 @@ class Victim:
                 self.worker.held.release()
 
 
-def catch(env: Environment, rng: Random) -> Victim | None:
-    """Stop a worker that has a run open; None if there was none for ``SEARCH_S_MAX`` seconds."""
+def catch(env: Environment, rng: Random, open_s: tuple[float, float] = (0.0, math.inf)) -> Victim | None:
+    """Stop a worker that has a run open; None if there was none for ``SEARCH_S_MAX`` seconds.
+
+    ``open_s``: for how long at least and at most that run has been open.
+    """
     names = sorted(env.workers)
     if not names:
         return None
@@ -49,7 +53,10 @@ def catch(env: Environment, rng: Random) -> Victim | None:
     began_s = time.monotonic()
     while (waited_s := time.monotonic() - began_s) < SEARCH_S_MAX:
         free = [name for name in names if not env.workers[name].held.locked()]
-        busy = {run.worker for run in env.view.open_runs()}.intersection(free)
+        runs, now_ns = env.view.open_runs(), time.monotonic_ns()
+        busy = {run.worker for run in runs if open_s[0] <= (now_ns - run.started_ns) / 1e9 <= open_s[1]}.intersection(
+            free
+        )
         choice = favourite if favourite in busy else rng.choice(sorted(busy)) if busy else None
         if choice is not None and (choice == favourite or waited_s > FAVOURITE_S):
             victim = _stop(env, env.workers[choice])

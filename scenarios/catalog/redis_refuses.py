@@ -15,12 +15,12 @@ REDIS_REFUSES = Scenario(
     stands_for="audit §16: the store is full; Redis' documentation: scripts may be gone at any time",
     workers=Workers(processes=2, slots=2),
     policy=replace(Policy(), timeout_s=5),
-    load=constant(rate_s=80, for_s=8, jobs={succeeds(sleep_ms=15): 37, fails(times=1): 2, succeeds(sleep_ms=900): 1}),
+    load=constant(rate_s=40, for_s=10, jobs={succeeds(sleep_ms=15): 35, fails(times=1): 3, succeeds(sleep_ms=900): 2}),
     faults=[
         script_flush(for_s=0.5).at(s=1.0),
         script_flush(for_s=0.5).at(s=2.0),
-        out_of_memory(for_s=0.3).at(s=2.8),  # too short to end a lease
-        out_of_memory(for_s=2.8).at(s=4.4),
+        out_of_memory(for_s=0.3).at(s=2.6),
+        out_of_memory(for_s=5.4).at(s=3.5),  # longer than a lease, and than an enqueue is tried for
     ],
     reach=["fired at script flush >= 1", "fired at out of memory >= 2", "in flight at out of memory >= 1"],
     objectives=["lost == 0", "unfinished == 0", "recovery < 6s"],

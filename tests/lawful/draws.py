@@ -56,7 +56,7 @@ def draw_frame(rng: Random, wanting: str = "") -> World:
         soft_timeout=rng.random() < 0.7,
         tells_attempts=rng.random() < 0.7,
         counts_hidden=rng.random() < 0.7,
-        watched=rng.random() < 0.1 or wanting == "idle",
+        watched=rng.random() < 0.05 or wanting == "idle",
     )
     return World(
         kind, promise, policy, habits, slots=promise.slots,

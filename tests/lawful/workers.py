@@ -95,7 +95,7 @@ class Worker(Mortal):
     def sweep(self) -> None:
         """Any supervisor does it for all."""
         self.send(lambda _: self.play.store.sweep(self.play.now), lambda _: None)
-        self.later(us(self.promise.sweep_s) // 2, self.sweep)
+        self.later(us(self.promise.sweep_s) * 3 // 4, self.sweep)
 
     def _give_up(self) -> None:
         if self.play.now < max(self.cut_until, self.play.down_until):

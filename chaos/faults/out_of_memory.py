@@ -19,7 +19,10 @@ FULL: Final[Mapping[str, str]] = {"maxmemory-policy": "noeviction", "maxmemory":
 
 @dataclass(frozen=True, slots=True)
 class _Full:
-    """``before``: the settings as they were; ``refused``: errors of that kind so far."""
+    """``before``: the settings as they were; ``refused``: errors of that kind so far.
+
+    The memory comes first of the settings: under a policy that evicts, a full server would forget everything.
+    """
 
     before: Mapping[str, str]
     refused: int
@@ -52,7 +55,7 @@ class OutOfMemory(Plannable):
         """Fill it up. If that fails half-way, the settings are as they were."""
         at_ns = time.monotonic_ns()
         with direct(env) as client:
-            before = {name: str(client.config_get(name)[name]) for name in FULL}
+            before = {name: str(client.config_get(name)[name]) for name in reversed(FULL)}
         full = _Full(before, errors_so_far(env, "OOM"))
         try:
             _configure(env, FULL)

@@ -13,7 +13,7 @@ from scenarios.together import together
 CANCELLED = Scenario(
     name="cancelled",
     claim="A job that is cancelled before it starts never does, and each cancelled job ends in one way.",
-    stands_for="audit §5: no way to stop a job that should not run",
+    stands_for="audit §7: who may cancel a job, and whether it is then cancelled",
     workers=Workers(processes=2, slots=2),
     policy=replace(Policy(), timeout_s=5),
     load=together(  # a little more than four slots can take, so that some always wait

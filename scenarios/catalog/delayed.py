@@ -15,7 +15,7 @@ JOBS = {succeeds(sleep_ms=15): 19, fails(times=1): 1}
 DELAYED = Scenario(
     name="delayed",
     claim="A delayed job starts after its time and not before, though every worker dies meanwhile.",
-    stands_for="rq/rq#1296: scheduled jobs depend on a scheduler that nobody else stands in for",
+    stands_for="audit MEDIUM-4: jobs for later, and nobody to start them when a worker is gone",
     workers=Workers(processes=2, slots=2),
     policy=replace(Policy(), timeout_s=5),
     load=together(

@@ -13,7 +13,7 @@ from scenarios.together import together
 PAYLOADS = Scenario(
     name="payloads",
     claim="Arguments and results come whole and are the right run's; a body that blocks its process keeps its lease.",
-    stands_for="audit HIGH-5, §17: results and payloads; CRITICAL-5: long jobs taken for stalled ones",
+    stands_for="audit HIGH-5: results that fill Redis; CRITICAL-5: long jobs that are taken for stalled ones",
     workers=Workers(processes=2, slots=4),
     policy=replace(Policy(), timeout_s=10),  # a body that blocks is not late, only longer than its lease of 2 s
     load=together(

@@ -12,7 +12,7 @@ from scenarios.scenario import Scenario, Workers
 REDIS_REFUSES = Scenario(
     name="redis_refuses",
     claim="A Redis that has forgotten its scripts or is full loses no job and leaves none half enqueued.",
-    stands_for="audit §16: the store is full; Redis' documentation: scripts may be gone at any time",
+    stands_for="audit HIGH-2: Redis runs out of memory; a restart or a fail-over forgets scripts",
     workers=Workers(processes=2, slots=2),
     policy=replace(Policy(), timeout_s=5),
     load=constant(rate_s=40, for_s=10, jobs={succeeds(sleep_ms=15): 35, fails(times=1): 3, succeeds(sleep_ms=900): 2}),

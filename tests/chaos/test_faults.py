@@ -1,12 +1,15 @@
 """Each fault against a real environment: it fires where somebody is hit, does not where nobody is, and heals."""
 
+import json
 import os
 import socket
+import time
 from collections.abc import Mapping
 from random import Random
 from typing import Any
 
 import pytest
+from redis.exceptions import NoScriptError, OutOfMemoryError
 from stormproof_target import Setup
 
 from chaos.environment.native import NativeEnvironment
@@ -16,16 +19,20 @@ from chaos.faults import Fault, Injection
 from chaos.faults.registry import (
     FAULTS,
     backup,
+    cancel,
     deploy,
     freeze,
     kill,
     latency,
+    lost_replies,
+    out_of_memory,
     pause,
     redis_down,
     redis_restart,
     reset_peer,
     restore_backup,
     roll_back,
+    script_flush,
 )
 from chaos.faults.victims import SEARCH_S_MAX, Victim, catch, is_stopped
 from chaos.procfs import process
@@ -37,6 +44,7 @@ OF_LINKS: Mapping[str, Fault] = {
     "reset_peer": reset_peer(for_s=0.1),
     "latency": latency(latency_ms=40, jitter_ms=20, for_s=0.1),
     "redis_restart": redis_restart(down_s=0.1),
+    "lost_replies": lost_replies(for_s=0.1, bytes_max=100),
 }
 
 
@@ -70,7 +78,7 @@ def test_a_fault_of_the_network_that_hits_nobody_did_not_fire(env: NativeEnviron
     of_links.heal(env, injection)
 
 
-@pytest.mark.parametrize("name", ["redis_down", "reset_peer"])
+@pytest.mark.parametrize("name", ["redis_down", "reset_peer", "lost_replies"])
 def test_a_connection_that_its_client_closed_is_no_evidence(
     env: NativeEnvironment, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -94,7 +102,7 @@ def test_healing_twice_or_with_a_dead_store_is_fine(env: NativeEnvironment, of_l
     assert all(link.probe() is not None for link in env.links.values())
 
 
-@pytest.mark.parametrize("name", ["redis_down", "reset_peer", "latency"])
+@pytest.mark.parametrize("name", ["redis_down", "reset_peer", "latency", "lost_replies"])
 def test_an_injection_that_fails_half_way_leaves_nothing_broken(env: NativeEnvironment, name: str) -> None:
     env.links["worker-1"].remove()
     with pytest.raises(HarnessError, match=r"has no proxy .*worker-1"):
@@ -122,6 +130,166 @@ def test_reset_peer_of_one_client_spares_the_others(env: NativeEnvironment) -> N
     assert {each.subject for each in fault.evidence(env, injection)} == {"worker-0"}
     assert env.links["worker-1"].connections() == spared
     fault.heal(env, injection)
+
+
+def test_a_command_whose_reply_is_lost_was_carried_out(env: NativeEnvironment) -> None:
+    fault = lost_replies(for_s=0.1, of="worker-0", bytes_max=0)
+    with (
+        socket.create_connection(("127.0.0.1", env.links["worker-0"].port), 5) as mine,
+        socket.create_connection(("127.0.0.1", env.links["worker-1"].port), 5) as other,
+    ):
+        wait_for(env.links["worker-0"].connections)
+        injection = inject(env, fault)
+        for connection in (mine, other):
+            connection.settimeout(20)
+            connection.sendall(b"INCR done\r\n")
+        assert other.recv(64).startswith(b":")
+        assert mine.recv(64) == b""
+    (found,) = fault.evidence(env, injection)
+    assert found.subject == "worker-0"
+    fault.heal(env, injection)
+    with connect(env.store.port) as client:
+        wait_for(lambda: client.get("done") == "2")
+    assert env.links["worker-0"].probe() is not None
+    env.links["worker-0"].expect(enabled=True, toxics={})
+
+
+def test_replies_are_lost_in_the_middle_and_on_old_connections_too(env: NativeEnvironment) -> None:
+    with socket.create_connection(("127.0.0.1", env.links["worker-0"].port), 5) as mine:
+        mine.settimeout(20)
+        mine.sendall(b"PING\r\n")
+        assert mine.recv(64) == b"+PONG\r\n"
+        fault = lost_replies(for_s=0.1, of="worker-0", bytes_max=60)
+        injection = fault.inject(env, Random(3))
+        limit = Random(3).randint(0, 60)
+        assert limit > 7
+        came = b""
+        mine.sendall(b"PING\r\n" * 20)
+        while more := mine.recv(64):
+            came += more
+        assert came == (b"+PONG\r\n" * 20)[:limit]
+        fault.heal(env, injection)
+
+
+def test_flushed_scripts_are_met_by_whoever_calls_one_and_can_be_sent_again(env: NativeEnvironment) -> None:
+    with connect(env.store.port) as client:
+        sha = client.script_load("return 7")
+        idle = script_flush()
+        injection = inject(env, idle)
+        assert idle.evidence(env, injection) == ()  # nobody called one
+        with pytest.raises(NoScriptError):
+            client.evalsha(sha, 0)
+        (found,) = idle.evidence(env, injection)
+        assert "NOSCRIPT" in found.says
+        idle.heal(env, injection)
+        assert client.eval("return 7", 0) == 7
+
+
+def test_a_full_redis_refuses_writes_loses_nothing_and_gets_its_memory_back(env: NativeEnvironment) -> None:
+    wait_for(lambda: env.canary.acked > 3)
+    with connect(env.store.port) as client:
+        client.config_set("maxmemory", "100mb")
+        client.config_set("maxmemory-policy", "allkeys-lru")
+        client.set("before", 1)
+        fault = out_of_memory(for_s=0.1)
+        injection = inject(env, fault)
+        with pytest.raises(OutOfMemoryError):
+            client.set("meanwhile", 1)
+        with pytest.raises(OutOfMemoryError):
+            client.eval("return redis.call('SET', 'meanwhile', 1)", 0)
+        assert client.get("before") == "1"
+        (found,) = fault.evidence(env, injection)
+        assert "OOM" in found.says
+        fault.heal(env, injection)
+        fault.heal(env, injection)
+        settings = client.config_get("maxmemory*")
+        assert (settings["maxmemory"], settings["maxmemory-policy"]) == (str(100 * 2**20), "allkeys-lru")
+        assert client.get("meanwhile") is None
+        acked = env.canary.acked
+        wait_for(lambda: env.canary.acked > acked)
+    assert env.canary.finish() == 0  # what was refused was never acknowledged, and so is not missing
+
+
+def test_a_full_redis_that_is_killed_meanwhile_heals_by_its_start(env: NativeEnvironment) -> None:
+    fault = out_of_memory(for_s=0.1)
+    injection = inject(env, fault)
+    env.store.kill()
+    fault.heal(env, injection)
+    env.store.start()
+    with connect(env.store.port) as client:
+        assert client.set("after", 1)
+
+
+def write_ledger(env: NativeEnvironment, *lines: dict[str, Any]) -> None:
+    with (env.directory / "ledger" / "p.jsonl").open("a") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def acknowledged(job: str, queue: str = "default", delay_s: float = 0.0) -> list[dict[str, Any]]:
+    now_ns = time.monotonic_ns()
+    return [
+        {"e": "invoked", "t": now_ns, "job": job, "queue": queue, "delay_ns": int(delay_s * 1e9)},
+        {"e": "acked", "t": now_ns, "job": job},
+    ]
+
+
+def test_jobs_of_each_situation_are_cancelled_and_told(env: NativeEnvironment) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def operate(step: str, job: str) -> str:
+        asked.append((step, job))
+        return {"w": "cancelled", "d": "cancelled", "r": "requested"}[job[0]]
+
+    env.operate = operate
+    process = {"e": "open", "t": 1, "w": "s-1-a", "role": "harness", "worker": "worker-0", "pid": 1, "pid_start": 1}
+    started = {"e": "started", "t": 2, "w": "s-1-a", "run": "r-1", "attempt": 1}
+    write_ledger(env, process, *acknowledged("r-1"), started | {"job": "r-1"})
+    write_ledger(env, *acknowledged("w-1", "mail"), *acknowledged("w-2"), *acknowledged("d-1", delay_s=600))
+    write_ledger(env, {"e": "invoked", "t": 3, "job": "unanswered", "queue": "default", "delay_ns": 0})
+    write_ledger(env, *acknowledged("over"), started | {"job": "over", "run": "r-2"})
+    write_ledger(env, {"e": "ended", "t": 4, "w": "s-1-a", "run": "r-2", "job": "over", "outcome": "ok"})
+    fault = cancel(jobs=3)
+    injection = inject(env, fault)
+    first = [job for _, job in asked]
+    assert (first[0], first[1][0], first[2]) == ("r-1", "w", "d-1")
+    assert len(fault.evidence(env, injection)) == 3
+    again = inject(env, fault)  # one waits: the others are cancelled already
+    assert {job for _, job in asked} == {"r-1", "w-1", "w-2", "d-1"}
+    assert len(fault.evidence(env, again)) == 1
+    told = [event for event in events(env, "op") if event["job"] == "w-1"]
+    assert [(each["phase"], each.get("outcome"), each["queue"]) for each in told] == [
+        ("invoked", None, "mail"),
+        ("acked", "cancelled", "mail"),
+    ]
+
+
+def test_what_is_refused_is_no_evidence_and_what_nobody_knows_is_told(env: NativeEnvironment) -> None:
+    write_ledger(env, *acknowledged("w-1"), *acknowledged("w-2"))
+    env.operate = lambda *_: "refused"
+    fault = cancel(jobs=1)
+    assert fault.evidence(env, inject(env, fault)) == ()
+
+    def no_answer(_step: str, _job: str) -> str:
+        raise HarnessError("no answer")
+
+    env.operate = no_answer
+    with pytest.raises(HarnessError, match="no answer"):
+        inject(env, fault)
+    assert [event["phase"] for event in events(env, "op")] == ["invoked", "acked", "invoked"]
+
+
+def test_only_the_supervisor_stands_still_where_it_alone_is_frozen(env: NativeEnvironment) -> None:
+    worker = start_worker(env, "worker-0", SLEEP_MS="300")
+    fault = freeze(for_s=0.1, part="supervisor", open_s=(0.05, 5.0))
+    injection = inject(env, fault)
+    victim = victim_of(injection)
+    wait_for(lambda: not any(is_stopped(pid) for pid in victim.pids if pid != worker.pid))
+    assert is_stopped(worker.pid)
+    (found,) = fault.evidence(env, injection)
+    assert f"supervisor {worker.pid} stands still" in found.says
+    wait_for(lambda: victim.runs[0].run in {event["run"] for event in events(env, "ended", "worker-0-1")})
+    fault.heal(env, injection)
+    wait_for(lambda: not is_stopped(worker.pid))
 
 
 def test_redis_comes_back_with_its_data_after_the_restart(env: NativeEnvironment) -> None:
@@ -351,23 +519,32 @@ def test_a_replay_picks_the_same_worker(env: NativeEnvironment) -> None:
 def test_every_fault_of_the_registry_says_what_it_is() -> None:
     settings: dict[str, dict[str, Any]] = {
         "backup": {},
+        "cancel": {},
         "deploy": {"release": 2},
         "freeze": {"for_s": 1},
         "kill": {"part": "tree"},
         "latency": {"latency_ms": 10, "for_s": 1},
+        "lost_replies": {"for_s": 1},
+        "out_of_memory": {"for_s": 1},
         "pause": {"for_s": 1},
         "redis_down": {"for_s": 1},
         "redis_restart": {"down_s": 1},
         "reset_peer": {"for_s": 1},
         "restore_backup": {"down_s": 1},
         "roll_back": {"release": 1},
+        "script_flush": {},
     }
     assert settings.keys() == FAULTS.keys()
     for name, make in FAULTS.items():
         fault = make(**settings[name])
         assert isinstance(fault, Fault)
         assert fault.name.split()[0] == name.split("_")[0]
-        assert fault.explains or fault.effect in {"pause", "backup"}  # these are no reason to run a job again
+        assert fault.explains or fault.effect in {
+            "pause",
+            "cancel",
+            "backup",
+            "forgotten",
+        }  # these are no reason to run a job again
         assert not fault.problems()
         assert fault.__class__.__doc__
         assert hash(fault) == hash(make(**settings[name]))  # frozen data

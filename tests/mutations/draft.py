@@ -69,6 +69,7 @@ class Draft:
         """Equal to the original until something is changed."""
         self.original, self._changed = original, dict[str, list[Row]]()
         self.header = original.history.header
+        self.read_at = original.phases["states"]  # later, once time was stretched before it
 
     def of(self, kind: str) -> list[Row]:
         """The rows of a kind as they are now."""

@@ -15,6 +15,7 @@ from tests.recorded import Recorded
 
 T = TypeVar("T")
 TRIES: Final = 40
+FOREVER_S: Final = 1e6
 SLACK_NS: Final = SECOND
 """Added on both sides of whatever was broken."""
 
@@ -171,9 +172,15 @@ class Scene:
         if self.lossy:
             return "the store lost writes"
         before = SLACK_NS + round(self.promise.start_gap_s * SECOND)
-        back = self.promise.reconnect_s if after_s is None else after_s
-        after = SLACK_NS + round(max(back, self.promise.report_s) * SECOND)
+        back = max(self.promise.reconnect_s if after_s is None else after_s, self.promise.report_s)
+        after = SLACK_NS + round(min(back, FOREVER_S) * SECOND)
         return next((what for a, b, what in self._troubles if a <= hi + SLACK_NS and b + after >= lo - before), "")
+
+    @cached_property
+    def last_trouble(self) -> int:
+        """When the last thing was broken, or the last body ran, before the states were read."""
+        events = [hi for _, hi, _ in self._troubles if hi <= self.read_at]
+        return max([self.original.history.begin, *events, *(end for _, end, _ in self.open_at if end <= self.read_at)])
 
     def excuse_of(self, story: Story) -> str:
         """The same over the job's life."""
@@ -212,19 +219,19 @@ class Scene:
         fence = fields.get("fence", last["fence"] + 1 if last["fence"] else 0)
         started = {**last, "t": at, "w": w, "run": run, "fence": fence}
         started["attempt"] = fields.get("attempt", last["attempt"])
+        self.read_later(draft, at + lasts)
         draft.add("started", started)
         outcome = fields.get("outcome", "ok")
         draft.add("ended", {"t": at + lasts, "run": run, "outcome": outcome, "sum": f"sum of {run}"})
-        self.read_later(draft, at + lasts)
         return started
 
     def move(self, draft: Draft, run: Row, by: int) -> None:
         """A run, with its end, earlier or later."""
-        draft.change("started", lambda row: row["run"] == run["run"], t=run["t"] + by)
         end = self.original.ended.get(run["run"])
+        self.read_later(draft, (end or run)["t"] + by)
+        draft.change("started", lambda row: row["run"] == run["run"], t=run["t"] + by)
         if end:
             draft.change("ended", lambda row: row["run"] == run["run"], t=end["t"] + by)
-            self.read_later(draft, end["t"] + by)
 
     def without_runs(self, draft: Draft, story: Story) -> None:
         """As if it had never been started."""
@@ -237,9 +244,12 @@ class Scene:
         draft.change("state", lambda row: row["job"] == story.job, state=state, found_in=list(found_in), **fields)
 
     def read_later(self, draft: Draft, than: int, quiet_s: float = 0) -> None:
-        """As the runner waits: states are read after the last event and a rest, so all from there on comes later."""
+        """As the runner waits: states are read after the last event and a rest, so all from there on comes later.
+
+        To be called before an event is moved behind the reading, or it moves along.
+        """
         rest = quiet_s or self.promise.moves_s + self.scenario.rest_s
-        self.stretch(draft, self.read_at, than + round(rest * SECOND) - self.read_at)
+        self.stretch(draft, draft.read_at, than + round(rest * SECOND) - draft.read_at)
 
     def stretch(self, draft: Draft, at: int, by: int) -> None:
         """As if nothing had happened for ``by`` nanoseconds at that time: all from there on comes later."""
@@ -254,3 +264,4 @@ class Scene:
             return {**row, "t": row["t"] + by, **moved}
 
         draft.each(later)
+        draft.read_at += by if at <= draft.read_at else 0

@@ -47,14 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     stored = 0
     for part in load(options.run / "run.json").parts:
         for run in part.scenarios:
-            folder = options.run / part.target.name / run.name
+            folder = options.run / part.target.name.lower() / run.name
             if not (folder / "ledger").is_dir() or (options.names and run.name not in options.names):
                 continue
             if run.name not in CATALOG:
                 print(f"{folder}: not in the catalogue, left out")  # noqa: T201  # a tool for the terminal
                 continue
-            size = store(folder, part.target.name, run.seed)
-            print(f"{part.target.name}-{run.name}: {size} bytes")  # noqa: T201
+            size = store(folder, folder.parent.name, run.seed)
+            print(f"{folder.parent.name}-{run.name}: {size} bytes")  # noqa: T201
             stored += 1
     return 0 if stored else 2
 

@@ -369,8 +369,7 @@ class ScenarioRun:
     """One scenario as it was run. ``why``: the reasons of the verdict, the weightiest first (empty when it passed).
 
     ``replay`` is the one command that runs it again with its seed. ``moments``: what of the *sometimes* table it met.
-    ``file``: the user's own that the scenario stands in ('': the catalogue). ``error``: what of the harness or its
-    environment failed ('': nothing did); such a run was not judged.
+    ``error``: what of the harness or its environment failed ('': nothing did); such a run was not judged.
     """
 
     name: str
@@ -396,7 +395,6 @@ class ScenarioRun:
     marks: Marks | None = None
     job_time: Latency | None = None
     moments: tuple[Moment, ...] = ()
-    file: str = ""
     error: str = ""
 
     def metric(self, name: str) -> Metric | None:

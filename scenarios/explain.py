@@ -1,4 +1,7 @@
-"""The life of one job as a timeline that an engineer can read: what happened to it, and around it."""
+"""The life of one job as a timeline that an engineer can read: what happened to it, and around it.
+
+What is told was seen; what follows from it under a promise is in ``explain_causes``.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
@@ -7,21 +10,31 @@ from reports.run_record import TimelineRow
 from scenarios.checkers import Finding
 from scenarios.checkers.gather import OUTCOMES
 from scenarios.checkers.lost import LOST, STRANDED
+from scenarios.explain_causes import QUEUE, inferred
 from scenarios.history_faults import PRODUCER
 from scenarios.history_types import FOREVER, Job, Run, s
 
 if TYPE_CHECKING:
     from scenarios.history import History
+    from scenarios.history_causes import Causes
 
 KEY_ROWS_MAX: Final = 6
 AROUND_NS: Final = 1_000_000_000  # a fault this close to a run may have to do with it
 RUNS_SHOWN: Final = 50
+_Told = tuple[int, int, str, str, bool]
+"""When, how much it matters, who, what, and whether it is what is wrong."""
+OF_ITS_OWN: Final = frozenset({"cancel"})  # such a step is told where it was about this job
 UNSURE_S: Final = 0.01  # an end is known about as well as that
 
 
-def explain(history: "History", job: str, finding: Finding | None = None) -> list[TimelineRow]:
-    """Everything about a job in order of time; empty where it was never invoked. The finding's runs are emphasised."""
-    return [row for _, row in _weighed(history, job, finding)]
+def explain(
+    history: "History", job: str, finding: Finding | None = None, causes: "Causes | None" = None
+) -> list[TimelineRow]:
+    """Everything about a job in order of time; empty where it was never invoked. The finding's runs are emphasised.
+
+    ``causes``: with the promise and the policy also why each run followed, when retries were due and leases may end.
+    """
+    return [row for _, row in _weighed(history, job, finding, causes)]
 
 
 def key_rows(history: "History", job: str, finding: Finding | None = None) -> tuple[TimelineRow, ...]:
@@ -33,21 +46,21 @@ def key_rows(history: "History", job: str, finding: Finding | None = None) -> tu
     return tuple(row for _, row in rows)
 
 
-def _weighed(history: "History", job: str, finding: Finding | None) -> list[tuple[int, TimelineRow]]:
+def _weighed(
+    history: "History", job: str, finding: Finding | None, causes: "Causes | None" = None
+) -> list[tuple[int, TimelineRow]]:
     """Rows with how much each matters: 3 must stand, 0 goes first."""
     stories = history.stories([job])
     if not stories:
         return []
     story = stories[0]
     told = [*_enqueue(story), *_runs(story, finding), *_around(history, story), *_end(history, story, finding)]
+    told += [*_operators(history, story), *(inferred(history, story, causes) if causes else ())]
     told.sort(key=lambda each: each[0])
     return [
         (weight, TimelineRow(at_s=round(s(t - history.begin), 6), who=who, what=what, emphasis=emphasis))
         for t, weight, who, what, emphasis in told
     ]
-
-
-_Told = tuple[int, int, str, str, bool]
 
 
 def _enqueue(story: Job) -> Iterator[_Told]:
@@ -63,6 +76,9 @@ def _enqueue(story: Job) -> Iterator[_Told]:
         )
     else:
         yield story.invoked, 3, PRODUCER, "no answer to the enqueue: its outcome is unknown", False
+    if story.delay:
+        asked = min(story.answered, FOREVER) if story.answered < FOREVER else story.invoked
+        yield asked + story.delay, 1, QUEUE, f"due at the latest, {s(story.delay):g} s after the enqueue", False
 
 
 def _runs(story: Job, finding: Finding | None) -> Iterator[_Told]:
@@ -76,7 +92,13 @@ def _runs(story: Job, finding: Finding | None) -> Iterator[_Told]:
         weight = 3 if run.run in accused or run is story.runs[-1] else 1
         yield run.start, weight, who, f"run {number} starts ({run.run}{attempt}{fence})", hot
         if run.outcome != "open":
-            yield run.end_hi, weight - 1, who, f"run {number} {_ending(run)}", False
+            yield run.end_hi, weight - 1, who, f"run {number} {_ending(run)}{_late(run, shown)}", False
+
+
+def _late(run: Run, runs: Sequence[Run]) -> str:
+    """That it is a zombie by then, if it is."""
+    taken = [number for number, other in enumerate(runs, start=1) if run.start < other.start < run.end_lo]
+    return f", as a zombie: run {taken[0]} had taken its place" if taken and run.closed else ""
 
 
 def _ending(run: Run) -> str:
@@ -95,7 +117,9 @@ def _around(history: "History", story: Job) -> Iterator[_Told]:
         return any(worker == name and lo <= until and hi >= since for name, since, until in spans)
 
     for fault in history.faults:
-        if any(fault.hits(name) and near(name, fault.inject, fault.healed) for name, _, _ in spans):
+        if fault.effect not in OF_ITS_OWN and any(
+            fault.hits(name) and near(name, fault.inject, fault.healed) for name, _, _ in spans
+        ):
             yield fault.inject, 2, "harness", f"{fault.kind} ({', '.join(sorted(fault.workers)) or 'all'})", False
             if fault.healed < FOREVER and fault.effect != "kill":
                 yield fault.healed, 1, "harness", f"{fault.kind} healed", False
@@ -123,6 +147,13 @@ def _of(story: Job, pid: int, history: "History") -> bool:
     """Whether a pid is one that ran the job, or the supervisor of one."""
     supervisors = {life.pid for lives in history.lives.values() for life in lives}
     return pid in supervisors or any(run.pid == pid for run in story.runs)
+
+
+def _operators(history: "History", story: Job) -> Iterator[_Told]:
+    for step in history.op_rows:
+        if step["job"] == story.job:
+            outcome = f": {step['outcome']}" if step["outcome"] else ""
+            yield step["t"], 2, "operator", f"{step['op']} {step['phase']}{outcome}", False
 
 
 def _end(history: "History", story: Job, finding: Finding | None) -> Iterator[_Told]:

@@ -43,7 +43,9 @@ class StoredFrames(Mapping[str, pl.DataFrame]):
         files = self._by_job if kind in BY_JOB else self._shared
         if not files:
             return pl.LazyFrame(schema={name: TYPES[name] for name in COLUMNS[kind]})
-        stored = pl.scan_parquet(list(files), missing_columns="insert", extra_columns="ignore", schema=SCHEMA)
+        stored = pl.scan_parquet(
+            list(files), missing_columns="insert", extra_columns="ignore", schema=SCHEMA, cast_options=OLDER
+        )
         chosen = ~pl.col("e").is_in(list(MANY)) if kind == FEW else pl.col("e") == kind
         events = stored.filter(chosen).select(COLUMNS[kind])
         return events.sort("t", maintain_order=True) if self._sliced else events
@@ -71,6 +73,8 @@ class StoredFrames(Mapping[str, pl.DataFrame]):
         return {e: (n, first, last) for e, n, first, last in found.iter_rows()}
 
 
+OLDER: Final = pl.ScanCastOptions(missing_struct_fields="insert", extra_struct_fields="ignore")
+"""A history that was stored when a job had fewer fields, or will have had more, can still be read."""
 SCHEMA: Final[Mapping[str, Any]] = {"e": pl.String} | {
     name: TYPES[name] for columns in COLUMNS.values() for name in columns
 }

@@ -96,7 +96,7 @@ def record(
         why=tuple(_why(judgement, objectives, fault_runs, situations, history.begin)),
         faults=fault_runs,
         situations=situations,
-        checkers=tuple(_checker_run(check) for check in checked),
+        checkers=tuple(checker_run(check) for check in checked),
         findings=(*_broken(checked, promise, history), *_slower(objectives, history, metrics)),
         metrics=numbers,
         objectives=objectives,
@@ -104,7 +104,6 @@ def record(
         marks=marks(history, metrics, objectives),
         job_time=metrics.latency(),
         moments=met(history, promise, scenario),
-        file=circumstances.file,
     )
 
 
@@ -186,7 +185,8 @@ def _fault_runs(faults: Iterable[FaultResult], begin: int) -> Iterator[FaultRun]
         )
 
 
-def _checker_run(check: CheckerJudgement) -> CheckerRun:
+def checker_run(check: CheckerJudgement) -> CheckerRun:
+    """What the record says of one checker."""
     return CheckerRun(
         name=check.name,
         looks_at=check.looks_at,

@@ -1,56 +1,68 @@
 """``stormproof check``: judge a stored history again with today's checkers, or tell the life of one job."""
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stormproof_target import Promise
 
-from reports.run_record import RunRecord, ScenarioRun, load
-from reports.verdict import Verdict, worst
-from scenarios.catalog import CATALOG
+from reports.objectives import DEFAULT_POLICY, load_policy
+from reports.run_record import Part, RunRecord, ScenarioRun, load
+from reports.verdict import Verdict
 from scenarios.exit_codes import Exit, exit_of
 from scenarios.explain import as_text, explain
 from scenarios.history import History, HistoryError
-from scenarios.judge import judge
-from scenarios.registered import ScenarioFileError, load_file
-from scenarios.scenario import Scenario
+from scenarios.history_causes import Causes
+from scenarios.recheck import Again, Scenarios, check_part, part_changes, read_stored, stored_history
+from scenarios.registered import ScenarioFileError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
+QUIET = frozenset({Verdict.PASS, Verdict.NOT_APPLICABLE, Verdict.NOT_JUDGED})
+
 
 def add_to(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
     """Options."""
-    command = commands.add_parser("check", help="judge a stored history again; tell one job's life")
+    command = commands.add_parser("check", help="judge a stored run again; tell one job's life")
     command.add_argument(
         "run", type=Path, nargs="?", default=Path("out/latest"), help="a run's folder (default: out/latest)"
     )
     command.add_argument("--explain", metavar="JOB", help="the life of one job as a timeline")
     command.add_argument("--scenario", metavar="NAME", help="only this scenario of the run")
-    command.add_argument("--file", type=Path, help="the scenario file that the run was made from")
+    command.add_argument("--file", type=Path, help="the scenario file, if it is no more where the run was made from")
+    command.add_argument(
+        "--policy", type=Path, default=DEFAULT_POLICY, metavar="FILE.toml", help="objectives over all scenarios"
+    )
     command.set_defaults(perform=perform)
 
 
 def perform(options: argparse.Namespace) -> int:
-    """Exit as the worst verdict, or 0 after an explanation."""
+    """Exit as the worst verdict of today, or 0 after an explanation."""
     record = stored_record(options.run)
-    known = {scenario.name: scenario for scenario in (load_file(options.file) if options.file else ())} | CATALOG
-    stored = [
-        (run, path)
-        for path in sorted(options.run.glob("*/*/history.parquet"))
-        for run in _runs(record, path.parent.name)
-        if options.scenario in {None, run.name}
-    ]
-    if not stored:
-        raise HistoryError(
-            f"{options.run}: no stored history" + (f" of {options.scenario}" if options.scenario else "")
-        )
+    names = {run.name for part in record.parts for run in part.scenarios}
+    if options.scenario and options.scenario not in names:
+        raise HistoryError(f"{options.run}: no scenario {options.scenario}; there are {', '.join(sorted(names))}")
+    scenarios, policy = Scenarios(options.file), load_policy(options.policy)
     if options.explain:
-        return _explain(options.explain, [path for _, path in stored])
-    verdicts = [_judge_again(path, known.get(run.name)) for run, path in stored]
-    print("checkers only: the verdicts with objectives and policy are in the report")
-    return exit_of(worst(verdicts))
+        return _explain(options, record, scenarios)
+    today, unchanged = [], True
+    for part in record.parts:
+        judged, again = check_part(part, options.run, scenarios, policy, options.scenario)
+        changed = [] if options.scenario else list(part_changes(part, judged))
+        for line in _said(judged, again, changed):
+            print(line)
+        today.append(judged)
+        unchanged &= not changed and not any(each.changed for each in again)
+    whole = replace(record, parts=tuple(today))
+    print(
+        f"{whole.verdict.upper()}, stored was {record.verdict.upper()}" + (": nothing has changed" if unchanged else "")
+    )
+    if options.scenario:
+        return exit_of(_worst_of(today, options.scenario))
+    return exit_of(whole.verdict)
 
 
 def stored_record(run: Path) -> RunRecord:
@@ -61,36 +73,63 @@ def stored_record(run: Path) -> RunRecord:
     return load(path)
 
 
-def _runs(record: RunRecord, name: str) -> list[ScenarioRun]:
-    return [run for part in record.parts for run in part.scenarios if run.name == name][:1]
+def _worst_of(parts: list[Part], scenario: str) -> Verdict:
+    verdicts = [run.verdict for part in parts for run in part.scenarios if run.name == scenario]
+    return min(verdicts, key=lambda verdict: verdict.rank)
 
 
-def _judge_again(path: Path, scenario: Scenario | None) -> Verdict:
-    if scenario is None:
-        raise ScenarioFileError(f"{path.parent.name}: not in the catalogue; name its file by --file")
-    history = History.read_parquet(path)
-    judgement = judge(history, Promise.from_dict(history.header.promise), scenario)
-    print(f"{path.parent.parent.name}/{path.parent.name}: {judgement.verdict.upper()}")
-    for doubt in judgement.doubts:
-        print(f"  in doubt: {doubt}")
-    for check in judgement.checkers:
-        judged = check.judged
-        print(
-            f"  {check.verdict:15} {check.name:13} examined {judged.examined}, explained {judged.explained},"
-            f" undecided {judged.undecided}, findings {judged.total}" + (f"  {check.why}" if check.why else "")
-        )
-    return judgement.verdict
+def _said(part: Part, again: list[Again], changed: list[str]) -> Iterator[str]:
+    yield f"{part.title or part.target.label} ({part.kind}): {part.verdict.upper()}"
+    for each in again:
+        yield from _scenario(each)
+    for row in part.sometimes:
+        if row.verdict is Verdict.INCONCLUSIVE:
+            yield f"  never met: {row.name} ({row.says})"
+    for result in part.objectives:
+        if result.verdict not in QUIET:
+            yield f"  {result.verdict:15} {result.text}" + (f": {result.note}" if result.note else "")
+    yield from (f"  changed: {change}" for change in changed)
 
 
-def _explain(job: str, paths: list[Path]) -> int:
-    told = 0
-    for path in paths:
-        rows = explain(History.read_parquet(path), job)
-        if not rows:
+def _scenario(each: Again) -> Iterator[str]:
+    run = each.run
+    yield f"  {run.name}: {run.verdict.upper()}"
+    yield from (f"    note: {note}" for note in each.notes)
+    for check in run.checkers:
+        if check.examined or check.verdict not in QUIET:
+            yield (
+                f"    {check.verdict:15} {check.name:13} examined {check.examined}, explained {check.explained},"
+                f" undecided {check.undecided}, findings {check.findings}" + (f"  {check.error}" if check.error else "")
+            )
+    yield from (f"    why: {reason}" for reason in run.why)
+    yield from (f"    changed: {change}" for change in each.changed)
+
+
+def _explain(options: argparse.Namespace, record: RunRecord, scenarios: Scenarios) -> int:
+    told, looked = 0, 0
+    for run in (run for part in record.parts for run in part.scenarios if options.scenario in {None, run.name}):
+        path = stored_history(options.run, run)
+        if not path.exists():
             continue
-        told += 1
-        print(f"{path.parent.parent.name}/{path.parent.name}: the life of {job}, in seconds since the load began")
-        print(as_text(rows))
+        looked += 1
+        history = read_stored(path)
+        rows = explain(history, options.explain, causes=_causes(history, scenarios, run))
+        if rows:
+            told += 1
+            print(
+                f"{path.parent.parent.name}/{run.name}: the life of {options.explain}, in seconds since the load began"
+            )
+            print(as_text(rows))
     if not told:
-        raise HistoryError(f"no stored history of this run knows a job {job}")
+        raise HistoryError(
+            f"no stored history of this run knows a job {options.explain}" if looked else f"{options.run}: no history"
+        )
     return Exit.PASS
+
+
+def _causes(history: History, scenarios: Scenarios, run: ScenarioRun) -> Causes | None:
+    """None where the scenario's file is gone: a life can be told without its causes."""
+    try:
+        return history.causes(Promise.from_dict(history.header.promise), scenarios.of(run).policy)
+    except ScenarioFileError:
+        return None

@@ -1,11 +1,33 @@
 """The life of one job, for an engineer to read."""
 
+from dataclasses import replace
+
 import pytest
+from stormproof_target import BackoffPolicy, Promise
 
 from scenarios.checkers.duplicates import duplicates
 from scenarios.checkers.lost import lost
 from scenarios.explain import KEY_ROWS_MAX, as_text, explain, key_rows
-from tests.scenarios.histories import PROMISE, SCENARIO, acked, exited, frozen, history, killed, run, spawned, state
+from scenarios.scenario import Scenario
+from tests.scenarios.histories import (
+    PROMISE,
+    SCENARIO,
+    Lines,
+    acked,
+    canary,
+    cancelled,
+    cut,
+    exited,
+    frozen,
+    history,
+    killed,
+    op,
+    run,
+    signal,
+    spawned,
+    state,
+    with_policy,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -23,6 +45,7 @@ def test_everything_that_happened_to_a_job_stands_in_order_of_time() -> None:
     assert told == [
         ("producer", "sends the enqueue"),
         ("producer", "enqueue acknowledged"),
+        ("queue", "due at the latest, 0.05 s after the enqueue"),
         ("w1 pid 10101", "run 1 starts"),
         ("harness", "SIGKILL to w1 pid 10100"),
         ("harness", "SIGKILL to w1 pid 10101"),
@@ -80,3 +103,56 @@ def test_text_for_a_terminal_marks_what_is_wrong() -> None:
     text = as_text(explain(gone, "j", finding))
     assert text.splitlines()[-1].startswith("> ")
     assert len(text.splitlines()) == 3
+
+
+def life(*lines: Lines, promise: Promise = PROMISE, scenario: Scenario = SCENARIO) -> list[str]:
+    told = history(*lines)
+    return [row.what for row in explain(told, "j", causes=told.causes(promise, scenario.policy))]
+
+
+REPEATS = {
+    "run 1 failed at 0.200 s": (run("j", 0.1, 0.2, "error"), run("j", 2, 2.1)),
+    "pid 10101 of w1 died at 0.500 s or later": (run("j", 0.1), killed("w1", 0.5), run("j", 2, 2.1, on="w2")),
+    "w1 could not renew its lease from 0.500 s to 6.000 s": (
+        run("j", 0.1, 9), cut("w1", 0.5, 6), run("j", 4, 4.1, on="w2"),
+    ),
+    "the store lost writes, as the canary shows": (
+        canary(1, 0), canary(2, 0.5, missing=True), canary(3, 3), run("j", 0.1, 0.2), run("j", 4, 4.1),
+    ),
+    "an operator asked for it": (run("j", 0.1, 0.2), op("requeue", "j", 3), run("j", 4, 4.1)),
+    "w1 had been told to stop, and run 1 may have outlived it": (
+        run("j", 0.1, 2), signal("w1", 1, "TERM", slot=0), run("j", 4, 4.1, on="w2"),
+    ),
+    "none of the seven causes holds": (run("j", 0.1, 0.2), run("j", 4, 4.1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("why", REPEATS)
+def test_each_repeat_is_told_with_its_cause(why: str) -> None:
+    says = life(acked("j", 0), *REPEATS[why])
+    assert f"run 2 follows run 1 because: {why}" in says
+
+
+def test_a_lost_reply_is_told_where_the_queue_repeats_for_it() -> None:
+    promise = replace(PROMISE, lost_reply_repeats=True)
+    says = life(acked("j", 0), run("j", 0.1, 0.4), cut("w1", 0.2, 0.6), run("j", 1, 1.1, on="w2"), promise=promise)
+    assert any("because: a reply may have been lost" in what for what in says)
+
+
+def test_a_zombie_its_lease_and_its_successor_are_told() -> None:
+    says = life(acked("j", 0), run("j", 0.1, 9), frozen("w1", 0.5, 8.9), run("j", 4, 4.1, on="w2"))
+    assert "run 1 ended well, as a zombie: run 2 had taken its place" in says
+    assert "the lease of run 1 may have ended from here on" in says
+    assert "can't renew its leases to 8.900 s" in says
+
+
+def test_a_retry_is_told_with_when_it_is_due() -> None:
+    says = life(acked("j", 0), run("j", 0.1, 0.2, "error"), run("j", 2, 2.1), scenario=with_policy(
+        backoff=BackoffPolicy("fixed", 1.0, 1.0, "equal")))  # fmt: skip
+    assert "a retry is due 0.5 s to 1 s after run 1" in says
+
+
+def test_what_an_operator_asked_for_is_told() -> None:
+    says = life(acked("j", 0, delay=5), cancelled("j", 1), state("j", "cancelled"))
+    assert "cancel acked: cancelled" in says
+    assert "due at the latest, 5 s after the enqueue" in says

@@ -1,7 +1,6 @@
 """A long run judged cohort by cohort: of every history the same verdict as of the whole."""
 
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -16,8 +15,11 @@ from scenarios.history import History, HistoryError
 from scenarios.history_schema import COLUMNS
 from scenarios.history_stored import CohortWriter
 from scenarios.judge import Judgement, judge
-from tests.scenarios.histories import PROMISE, SCENARIO, acked, history, lines, run, state
-from tests.scenarios.lawful_queue import BROKEN, LawfulQueue
+from tests.lawful.draws import draw_world
+from tests.lawful.judging import scenario_of
+from tests.lawful.play import Play
+from tests.lawful.rules import RULES
+from tests.scenarios.histories import PROMISE, SCENARIO, acked, history, run, state
 
 pytestmark = pytest.mark.property
 
@@ -40,22 +42,16 @@ def said(judgement: Judgement) -> list[tuple[object, ...]]:
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    st.integers(0, 2**32 - 1),
-    st.sampled_from(["", *BROKEN]),
-    st.integers(1, 4),
-    st.sampled_from(
-        [{}, {"prefetch": 3}, {"concurrency": 2}, {"rate_n": 3, "rate_window_s": 2.0}, {"delivery": "at_most_once"}]
-    ),
-)
-def test_cohorts_say_what_the_whole_says(seed: int, broken: str, cohorts: int, changes: dict[str, object]) -> None:
-    promise = replace(PROMISE, **changes)  # type: ignore[arg-type]
-    told = History.from_events(lines(*LawfulQueue(seed, broken).history()))
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["", *RULES]), st.integers(1, 4))
+def test_cohorts_say_what_the_whole_says(seed: int, broken: str, cohorts: int) -> None:
+    world = draw_world(seed, RULES[broken].wanting if broken else "")
+    promise, scenario = world.promise, scenario_of(world)
+    told = History.from_events(Play(world, broken).history())
     with tempfile.TemporaryDirectory() as folder:
         path = stored(told, Path(folder) / "history.parquet", cohorts, seed)
-        assert said(judge_by_cohorts(path, promise, SCENARIO)) == said(judge(told, promise, SCENARIO))
+        assert said(judge_by_cohorts(path, promise, scenario)) == said(judge(told, promise, scenario))
         again = History.read_parquet(path)
-        assert said(judge(again, promise, SCENARIO)) == said(judge(told, promise, SCENARIO))
+        assert said(judge(again, promise, scenario)) == said(judge(told, promise, scenario))
 
 
 def test_a_finding_of_one_cohort_is_found(tmp_path: Path) -> None:

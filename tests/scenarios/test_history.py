@@ -16,6 +16,8 @@ from stormproof_target.spec import fails
 from scenarios.history import History, HistoryError, read_history
 from scenarios.history_read import Ledgers
 from scenarios.windows import calm
+from tests.lawful.draws import draw_world
+from tests.lawful.play import Play
 from tests.scenarios.histories import (
     PROMISE,
     Lines,
@@ -29,7 +31,6 @@ from tests.scenarios.histories import (
     state,
     target,
 )
-from tests.scenarios.lawful_queue import LawfulQueue
 
 pytestmark = pytest.mark.unit
 
@@ -168,7 +169,7 @@ def test_the_host_s_word_of_a_producer_that_died_is_unknown() -> None:
 
 def told_by_polars(seed: int) -> tuple[History, History]:
     """The same history with its tables built row by row, and by queries."""
-    events = lines(*LawfulQueue(seed).history())
+    events = Play(draw_world(seed)).history()
     small, large = History.from_events(events), History.from_events(events)
     frames = dict(large.frames)
     return small, History(Ledgers(frames, large.header, 0), small_lines_max=0)

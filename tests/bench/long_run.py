@@ -3,9 +3,12 @@
 Made by polars from the jobs' numbers alone, so that slice after slice of a day can be made in bounded memory.
 """
 
+import json
+from pathlib import Path
 from typing import Final
 
 import polars as pl
+from stormproof_target.ledger import INTACT_SUFFIX
 
 from scenarios.history_schema import COLUMNS, FEW, TYPES, Frames, empty
 
@@ -141,3 +144,54 @@ def _shared(total: int) -> dict[str, pl.DataFrame]:
         ),
         FEW: pl.concat([workers, begin, *faults], how="diagonal"),
     }  # fmt: skip
+
+
+def write_ledgers(told: Frames, folder: Path) -> None:
+    """The same as its processes would have written it: ``folder/ledger/*.jsonl``."""
+    ledger = folder / "ledger"
+    ledger.mkdir(parents=True)
+    writers = told["started"].select("run", "w").lazy()
+    harness, producer = pl.lit("harness-1-a"), pl.lit("producer-1-a")
+    fails = pl.col("spec").struct.field("kind") == "fail"
+    texts = {True: '{"kind":"fail","sleep_ms":20,"times":1}', False: '{"kind":"succeed","sleep_ms":20}'}
+    spec = pl.when(fails).then(pl.lit(texts[True])).otherwise(pl.lit(texts[False]))
+    rows = [
+        _lines(told["open"], pl.col("w"), '"e":"open","role":"worker","worker":"{}","pid":{},"pid_start":{}',
+               "worker", "pid", "pid_start"),
+        _lines(told["invoked"].with_columns(spec=spec), producer, '"e":"invoked","job":"{}","queue":"default",'
+               '"spec":{},"intended_ns":{},"delay_ns":0,"args_sum":"{}"', "job", "spec", "intended_ns", "args_sum"),
+        _lines(told["acked"], producer, '"e":"acked","job":"{}","receipt":"{}"', "job", "receipt"),
+        _lines(told["started"], pl.col("w"), '"e":"started","job":"{}","run":"{}","attempt":{},"fence":{},'
+               '"args_sum":"{}"', "job", "run", "attempt", "fence", "args_sum"),
+        _lines(told["ended"].lazy().join(writers, on="run").collect(), pl.col("w"),
+               '"e":"ended","job":"{}","run":"{}","outcome":"{}","sum":"{}"', "job", "run", "outcome", "sum"),
+        _lines(told["exited"], harness, '"e":"exited","worker":"{}","pid":{},"pid_start":{},"lo_ns":{}',
+               "worker", "pid", "pid_start", "lo_ns"),
+        _lines(told["state"], harness, '"e":"state","job":"{}","found_in":["finished"],"state":"finished","reason":"",'
+               '"history":null,"sum":"{}","ttl_ms":60000', "job", "sum"),
+        _lines(told["canary"], pl.lit("canary-1-a"), '"e":"canary","server":"s","n":{},"phase":"{}"', "n", "phase"),
+    ]  # fmt: skip
+    few = [{name: value for name, value in row.items() if value is not None} for row in told[FEW].to_dicts()]
+    rows.append(
+        pl.DataFrame({"t": [row.pop("t") for row in few], "text": [json.dumps(row)[1:-1] for row in few]}).select(
+            "t", w=harness, text=_filled('"t":{},{}}', "t", "text")
+        )
+    )
+    ordered = pl.concat(rows).sort("w", "t", maintain_order=True)
+    numbered = ordered.with_columns(seq=pl.int_range(1, pl.len() + 1).over("w"))
+    text = numbered.select("w", line=_filled('{"w":"{}","seq":{},{}', "w", "seq", "text"))
+    for (writer,), mine in text.partition_by("w", as_dict=True, maintain_order=True).items():
+        path = ledger / f"{writer}.jsonl"
+        path.write_text("\n".join(mine["line"]) + "\n")
+        path.with_name(path.name + INTACT_SUFFIX).touch()
+
+
+def _lines(frame: pl.DataFrame, writer: pl.Expr, fields: str, *columns: str) -> pl.DataFrame:
+    return frame.select("t", w=writer, text=_filled('"t":{},' + fields + "}", "t", *columns))
+
+
+def _filled(template: str, *columns: str) -> pl.Expr:
+    """``template`` with the columns in the places of its ``{}``; other braces stand for themselves."""
+    first, *rest = template.split("{}")
+    parts = [part for column, after in zip(columns, rest, strict=True) for part in (pl.col(column), pl.lit(after))]
+    return pl.concat_str(pl.lit(first), *parts)

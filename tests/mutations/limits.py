@@ -183,12 +183,15 @@ def retried_too_late(scene: Scene, random: Random) -> Mutant | None:
     allowed = promise.report_s + promise.start_gap_s + promise.sweep_s + random.uniform(0.3, 2)
     starts = fails + _ns(scene.scenario.policy.backoff.bounds_s(1)[1] + allowed)
     (first, failed), (second, _) = story.runs[:2]
-    assert failed
+    alive = scene.alive(fails)
+    if not failed or not alive:
+        return None
     draft = scene.draft()
     _moved_from(scene, draft, story, 1, starts - second["t"])
     by = fails - failed["t"]
     draft.change("started", lambda row: row["run"] == first["run"], t=first["t"] + by)
     draft.change("ended", lambda row: row["run"] == first["run"], t=fails)
+    draft.change("started", lambda row: row["job"] == story.job, w=random.choice(alive))
     return Mutant(draft, story.job, excuse)
 
 

@@ -55,7 +55,7 @@ class OutOfMemory(Plannable):
         """Fill it up. If that fails half-way, the settings are as they were."""
         at_ns = time.monotonic_ns()
         with direct(env) as client:
-            before = {name: str(client.config_get(name)[name]) for name in reversed(FULL)}
+            before = {name: str(client.config_get(name)[name]) for name in reversed(list(FULL))}
         full = _Full(before, errors_so_far(env, "OOM"))
         try:
             _configure(env, FULL)

@@ -1,6 +1,8 @@
 """``stormproof``: the command line. Errors end in one message and a documented exit code, never in a traceback."""
 
 import argparse
+import os
+import select
 import signal
 import sys
 import traceback
@@ -21,7 +23,8 @@ COMMANDS: Final = (doctor, list_, validate, run, check, report, demo, seeds, pla
 USAGE_ERRORS: Final = (TargetError, ScenarioFileError, ObjectiveError, RecordError)
 EPILOGUE: Final = """exit codes:
   0 pass      1 fail      2 usage or configuration      3 inconclusive
-  4 the harness or its environment failed              130 interrupted"""
+  4 the harness or its environment failed              130 interrupted
+  141 nobody read the output to its end"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,18 +47,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     perform: Callable[[argparse.Namespace], int] = options.perform
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return perform(options)
+        code = perform(options)
+        sys.stdout.flush()
+        return code
     except USAGE_ERRORS as error:
         return _say(error, Exit.USAGE)
     except (HarnessError, HistoryError) as error:
         return _say(error, Exit.HARNESS)
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and _is_unread():
+            return Exit.UNREAD
         return _say(f"{error.filename or 'the system'}: {error.strerror or error}", Exit.HARNESS)
     except KeyboardInterrupt:
         return _say("interrupted; all faults are healed and all processes ended", Exit.INTERRUPTED)
     except Exception:  # noqa: BLE001  # Python would leave with 1, which says that the queue failed
         traceback.print_exc()
         return _say("this is a bug of Stormproof, and says nothing about the queue; please report it", Exit.HARNESS)
+
+
+def _is_unread() -> bool:
+    """Whether the reader of our output has gone (``| head``); what Python writes at its own end then goes nowhere."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -14,6 +14,7 @@ class Exit(IntEnum):
     INCONCLUSIVE = 3
     HARNESS = 4  # the harness or its environment failed: says nothing about the queue
     INTERRUPTED = 130
+    UNREAD = 141  # its output's reader has gone, as SIGPIPE would end it: says nothing either
 
 
 def exit_of(verdict: Verdict) -> Exit:

@@ -188,6 +188,15 @@ def test_doctor_finds_what_a_run_needs() -> None:
     assert "✓ Toxiproxy" in said
 
 
+def test_a_reader_that_goes_is_no_error_and_no_verdict() -> None:
+    with subprocess.Popen([STORMPROOF, "list"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        assert listing.stdout is not None
+        assert listing.stderr is not None
+        listing.stdout.close()
+        assert listing.stderr.read() == b""
+    assert listing.returncode == Exit.UNREAD
+
+
 def test_list_and_plan_say_what_there_is() -> None:
     code, said, _ = stormproof("list")
     assert code == Exit.PASS

@@ -47,22 +47,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     perform: Callable[[argparse.Namespace], int] = options.perform
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code = perform(options)
-        sys.stdout.flush()
-        return code
+        return _to_the_end(perform, options)
     except USAGE_ERRORS as error:
         return _say(error, Exit.USAGE)
     except (HarnessError, HistoryError) as error:
         return _say(error, Exit.HARNESS)
     except OSError as error:
-        if isinstance(error, BrokenPipeError) and _is_unread():
-            return Exit.UNREAD
-        return _say(f"{error.filename or 'the system'}: {error.strerror or error}", Exit.HARNESS)
+        says = f"{error.filename or 'the system'}: {error.strerror or error}"
+        return Exit.UNREAD if isinstance(error, BrokenPipeError) and _is_unread() else _say(says, Exit.HARNESS)
     except KeyboardInterrupt:
         return _say("interrupted; all faults are healed and all processes ended", Exit.INTERRUPTED)
     except Exception:  # noqa: BLE001  # Python would leave with 1, which says that the queue failed
         traceback.print_exc()
         return _say("this is a bug of Stormproof, and says nothing about the queue; please report it", Exit.HARNESS)
+
+
+def _to_the_end(perform: Callable[[argparse.Namespace], int], options: argparse.Namespace) -> int:
+    """What is written last may be refused too, and would be told by Python itself, at its end."""
+    code = perform(options)
+    sys.stdout.flush()
+    return code
 
 
 def _is_unread() -> bool:

@@ -10,6 +10,7 @@ from tests.lawful.world import Blow, us
 if TYPE_CHECKING:
     from tests.lawful.play import Play
 
+LOOK = 2 * MILLI
 CANARY_EVERY = us(0.1)
 
 
@@ -103,6 +104,11 @@ class Blows:
         busy = [slot for slot in worker.slots if slot.body or slot.beginning] or worker.slots
         slot = busy[blow.whom % len(busy)]
         self._fault(blow, "kill", [worker.name], 0)
+        if blow.whom % 2 and self.play.now >= worker.frozen_until:  # its victim is looked for while nothing of it moves
+            worker.frozen_until = self.play.now + LOOK
+            for pid in (worker.pid, *(each.pid for each in worker.slots)):
+                self.play.told.signal(self.play.now - LOOK, worker.name, pid, "STOP")
+                self.play.told.signal(self.play.now + LOOK, worker.name, pid, "CONT")
         self.play.told.signal(self.play.now, worker.name, slot.pid, "KILL")
         worker.die(slot, "kill", None)
 
@@ -170,7 +176,8 @@ class Blows:
             return
         self.losses.append((since, play.now))
         play.down_until = play.now + lasts
-        play.told.fault(f"roll-{play.now}", "restore backup", "store_down", [], play.now, play.down_until)
+        kind = "restore backup" if blow.whom % 2 else "redis restart"
+        play.told.fault(f"roll-{play.now}", kind, "store_down", [], play.now, play.down_until)
         play.store.restore(copied, play.down_until)
         play.store.paused = self.paused  # the operator looks, and asks again
         play.at(play.down_until, self._up)

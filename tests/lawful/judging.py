@@ -35,7 +35,11 @@ class Judged:
 
 def scenario_of(world: World) -> Scenario:
     """What a catalogue would call this world."""
-    return replace(BARE, policy=world.policy, workers=Workers(world.workers, world.slots))
+    forgets = any(blow.kind == "roll back" for blow in world.blows)
+    return replace(
+        BARE, policy=world.policy, workers=Workers(world.workers, world.slots),
+        durability="everysec" if forgets else "always",
+    )  # fmt: skip
 
 
 def judge_lines(world: World, lines: list[Line]) -> Judgement:
@@ -60,15 +64,18 @@ def judged(world: World, broken: str = "") -> Judged:
     )  # fmt: skip
 
 
-def shrunk(world: World, broken: str = "", by: str = "") -> Judged:
-    """The same anomaly with as few jobs and blows as still show it: one is left out at a time, while any can be."""
+def shrunk(world: World, broken: str = "", by: tuple[str, ...] = ()) -> Judged:
+    """The same anomaly with as few jobs and blows as still show it: one is left out at a time, while any can be.
+
+    ``by``: checkers any of which must find it (none: that of the first finding).
+    """
 
     def shows(candidate: World) -> Judged | None:
         one = judged(candidate, broken)
         return one if any(finding.startswith(by) for finding in one.findings) else None
 
     best = judged(world, broken)
-    by = by or best.findings[0].split(":")[0]
+    by = by or (best.findings[0].split(":")[0],)
     going = True
     while going:
         going = False

@@ -21,6 +21,7 @@ from tests.lawful.world import World
 pytestmark = pytest.mark.property
 
 HISTORIES_UNTIL_CAUGHT_MAX = 60
+JOBS_MAX, BLOWS_MAX = 2, 1
 
 
 def accused(first: int, n: int) -> list[str]:
@@ -48,7 +49,7 @@ def test_no_checker_accuses_any_of_twenty_thousand_lawful_queues() -> None:
     assert not found, "\n".join(found[:3])
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds())
 def test_no_checker_accuses_a_lawful_queue_that_hypothesis_thought_of(world: World) -> None:
     one = judged(world)
@@ -65,17 +66,26 @@ def test_a_queue_that_breaks_a_rule_is_found_by_the_checker_of_that_rule(rule: s
     )
 
 
-@pytest.mark.parametrize("rule", ["runs twice", "dead letter doubled", "result lost", "drops what it sweeps"])
-def test_what_a_broken_rule_leads_to_shrinks_to_a_history_that_a_person_can_read(rule: str) -> None:
+@pytest.mark.parametrize("blows", [0, 2], ids=["quiet", "with faults"])
+@pytest.mark.parametrize("rule", ["forgets an enqueue", "runs twice", "drops what it sweeps", "dead letter doubled"])
+def test_a_finding_is_cut_down_to_a_history_that_a_person_can_read(rule: str, blows: int) -> None:
+    wanting, by = RULES[rule].wanting, RULES[rule].by
+    found = caught(rule, 1, HISTORIES_UNTIL_CAUGHT_MAX, blows)
+    smallest = shrunk(draw_world(found.seed, wanting, blows), rule, by)
+    assert len(smallest.world.jobs) <= JOBS_MAX, printed(smallest)
+    assert len(smallest.world.blows) <= BLOWS_MAX, printed(smallest)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rule", ["forgets an enqueue", "runs twice", "drops what it sweeps", "result lost"])
+def test_hypothesis_shrinks_what_a_broken_rule_leads_to(rule: str) -> None:
     def shows(world: World) -> bool:
         return bool(set(judged(world, rule).failed) & set(RULES[rule].by))
 
-    smallest = find(
-        worlds(RULES[rule].wanting), shows, random=Random(7),
-        settings=settings(max_examples=400, deadline=None, database=None),
-    )  # fmt: skip
-    assert len(smallest.jobs) <= 2
-    assert len(smallest.blows) <= 1
+    limits = settings(max_examples=300, deadline=None, database=None)
+    smallest = find(worlds(RULES[rule].wanting), shows, random=Random(7), settings=limits)
+    assert len(smallest.jobs) <= JOBS_MAX
+    assert len(smallest.blows) <= BLOWS_MAX
 
 
 def shifted(told: list[Line], by: int) -> list[Line]:
@@ -93,7 +103,7 @@ def verdicts(judgement: Judgement) -> list[tuple[str, str, int]]:
     return [(each.name, each.verdict, each.judged.total) for each in judgement.checkers]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(["", *RULES]), st.integers(-900, 10**6))
 @pytest.mark.parametrize("change", [shifted, shuffled])
 def test_neither_the_clock_s_zero_nor_the_order_of_lines_changes_a_verdict(

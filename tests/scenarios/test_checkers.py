@@ -74,6 +74,7 @@ def promised(**changes: Any) -> Promise:  # noqa: ANN401  # fields of Promise
     return replace(PROMISE, **changes)
 
 
+CALLED_OFF = "started after its cancellation"
 GONE, STRANDED = "lost acknowledgement", "stranded job"
 REPEATED, BACK = "unexplained repeat", "resurrected job"
 AT_MOST_ONCE = promised(delivery="at_most_once")
@@ -518,6 +519,28 @@ CONTROL = [
     illegal("control", "started while paused", "never resumed", *bodies((50, 51)), paused(1, None)),
     illegal("control", "started while paused", "just too late to have been granted before", *bodies((1.22, 2)),
             paused(1, 3)),
+    legal("control", "cancelled while it waited, and never started", acked("j", 0), cancelled("j", 1),
+          state("j", "cancelled"), explained=0),
+    legal("control", "granted before its cancellation", acked("j", 0), cancelled("j", 1), run("j", 1.2), explained=1),
+    legal("control", "granted before a cut, and cancelled in it", acked("j", 0), cut("w1", 0.9, 2.4),
+          cancelled("j", 1), run("j", 2.5), explained=1),
+    legal("control", "its end was only asked for", acked("j", 0), run("j", 0.5, 0.9, "error"),
+          cancelled("j", 0.7, "requested"), run("j", 3)),
+    legal("control", "its cancellation was refused", acked("j", 0), cancelled("j", 1, "refused"), run("j", 3)),
+    legal("control", "cancelled, and asked for again", acked("j", 0), cancelled("j", 1), op("requeue", "j", 2),
+          run("j", 3), explained=1),
+    legal("control", "the store forgot the cancellation", acked("j", 0), cancelled("j", 1), run("j", 3),
+          canary(1, 0.5), canary(2, 0.9, missing=True), canary(3, 2), explained=1),
+    legal("control", "its enqueue may have been sent twice", acked("j", 0), cancelled("j", 1), run("j", 3),
+          fault("x", 0, 0.5, "cut", ["producer"]), promise=promised(lost_reply_repeats=True), explained=1),
+    legal("control", "another job was cancelled", acked("j", 0), acked("k", 0), cancelled("k", 1), run("j", 3)),
+    illegal("control", CALLED_OFF, "waited, was cancelled, and ran", acked("j", 0), cancelled("j", 1), run("j", 2.2)),
+    illegal("control", CALLED_OFF, "a retry that was cancelled", acked("j", 0), run("j", 0.5, 0.6, "error"),
+            cancelled("j", 1), run("j", 3)),
+    illegal("control", CALLED_OFF, "asked for again only later", acked("j", 0), cancelled("j", 1), run("j", 3),
+            op("requeue", "j", 4)),
+    illegal("control", CALLED_OFF, "a lost reply is no excuse where none repeats", acked("j", 0), cancelled("j", 1),
+            run("j", 3), fault("x", 0, 0.5, "cut", ["producer"])),
 ]  # fmt: skip
 
 CASES = [

@@ -41,7 +41,9 @@ class Metrics:
         self.stopped = min(history.looked_at, history.end)
         self.jobs = _timed(history, promise, scenario)
         self.forgotten = lost.lost_by_store(history, self.jobs)["job"]  # no doing of the queue's
-        kept = ~pl.col("job").is_in(self.forgotten.implode())
+        asked = [each["job"] for each in history.op_rows if each["op"] == "cancel"]
+        called_off = pl.col("job").is_in(asked) & (pl.col("n_ok") == 0)  # whoever asked for that waits for no end
+        kept = ~pl.col("job").is_in(self.forgotten.implode()) & ~called_off
         self.able = self.jobs.filter((pl.col("outcome") == "acked") & pl.col("can_succeed") & kept)
         self.disturbed = disturbed(history, recovery_ns(promise))
 

@@ -18,6 +18,7 @@ from tests.scenarios.histories import (
     acked,
     answered,
     canary,
+    cancelled,
     cut,
     fault,
     history,
@@ -81,6 +82,14 @@ def test_what_the_store_forgot_is_neither_unfinished_nor_unsuccessful() -> None:
     assert (told["lost"].value, told["lost"].details) == (0, "0 undecided, 1 lost by the store")
     assert told["unfinished"].value == 0
     assert (told["success_rate"].value, told["success_rate"].n) == (1.0, 3)
+
+
+def test_what_an_operator_called_off_has_no_time_and_what_ended_all_the_same_has_one() -> None:
+    off = (acked("off", 0), cancelled("off", 1), state("off", "cancelled"))
+    late = (acked("late", 0), run("late", 0.5, 4), cancelled("late", 1, "requested"), state("late", "finished"))
+    told = measured(history(*done(3), *off, *late))
+    assert (told["max job_time"].value, told["max job_time"].n) == (pytest.approx(4.0), 4)
+    assert (told["success_rate"].value, told["unfinished"].value) == (1.0, 0)
 
 
 def test_a_dead_letter_is_finished_and_not_successful() -> None:

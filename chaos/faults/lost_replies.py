@@ -39,7 +39,7 @@ class LostReplies(Plannable):
 
     for_s: float
     of: str = ALL
-    bytes_max: int = 1500
+    bytes_max: int = 800
 
     name: ClassVar[str] = "lost replies"
     effect: ClassVar[Effect] = "cut"

@@ -21,7 +21,7 @@ class ScriptFlush(Plannable):
 
     name: ClassVar[str] = "script flush"
     effect: ClassVar[Effect] = "forgotten"
-    needs: ClassVar[frozenset[str]] = frozenset()
+    needs: ClassVar[frozenset[str]] = frozenset({"scripts"})
     explains: ClassVar[frozenset[Cause]] = frozenset()
 
     def problems(self) -> Sequence[str]:

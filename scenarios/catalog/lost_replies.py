@@ -19,7 +19,7 @@ LOST_REPLIES = Scenario(
     faults=[
         lost_replies(for_s=0.5, of="worker-1").at(s=1.0),
         lost_replies(for_s=0.5, of="worker-2").at(s=2.0),
-        lost_replies(for_s=0.5, of="producer").at(s=3.0),
+        lost_replies(for_s=0.5, of="producer", bytes_max=100).at(s=3.0),
         lost_replies(for_s=1.5).at(s=4.0),
     ],
     reach=["fired at lost replies >= 4"],

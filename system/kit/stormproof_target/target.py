@@ -38,6 +38,7 @@ ABILITIES: Final = {
     "releases": "workers of a newer release take the place of those of an older one, and back",
     "pause": "an operator can have a queue start no job for a while",
     "cancel": "an operator can end a job that has no outcome yet",
+    "scripts": "its clients call scripts that Redis keeps for them, and may forget",
     "slot_processes": "the process that runs the body is not the worker's first process",
     "self_fencing": "a worker that cannot renew its leases stops its bodies before they end",
 }

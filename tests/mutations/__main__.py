@@ -17,7 +17,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit 0, or 1 where a checker missed a mutant or a change that may not alter a verdict altered one."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of the places (default: 0)")
-    parser.add_argument("--times", type=int, default=8, help="places a mutation and history (default: 8)")
+    parser.add_argument("--times", type=int, default=4, help="places a mutation and history (default: 4)")
     parser.add_argument("--write", action="store_true", help=f"put the result into {DOCUMENT.name}")
     options = parser.parse_args(argv)
     scenes = [Scene(each) for each in recorded()]
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         tally = try_out(mutation, scenes, options.times, options.seed)
         print(_line(tally), flush=True)  # noqa: T201  # a tool for the terminal
         tallies.append(tally)
-    alarms, told = _metamorphic(scenes, options.seed, max(1, options.times // 4))
+    alarms, told = _metamorphic(scenes, options.seed, max(1, options.times // 2))
     text = as_text(tallies, len(scenes), options.seed, metamorphic=told)
     print(text)  # noqa: T201
     if options.write:

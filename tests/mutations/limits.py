@@ -149,10 +149,9 @@ def _retries(scene: Scene) -> Iterator[tuple[Story, int]]:
 def _moved_from(scene: Scene, draft: Draft, story: Story, number: int, by: int) -> None:
     """All runs of a job after its ``number``-th come so much later."""
     scene.read_later(draft, story.last_t + by)
-    for run, end in story.runs[number:]:
-        draft.change("started", lambda row, name=run["run"]: row["run"] == name, t=run["t"] + by)
-        if end:
-            draft.change("ended", lambda row, name=run["run"]: row["run"] == name, t=end["t"] + by)
+    later = {run["run"] for run, _ in story.runs[number:]}
+    for kind in ("started", "ended"):
+        draft.put(kind, [{**row, "t": row["t"] + by} if row["run"] in later else row for row in draft.of(kind)])
 
 
 def retried_too_early(scene: Scene, random: Random) -> Mutant | None:
@@ -181,9 +180,10 @@ def retried_too_late(scene: Scene, random: Random) -> Mutant | None:
     # Where nothing else is done: it fails long after all the others, and is retried later still.
     fails = scene.last_trouble + _ns(promise.recovery_s + 2)
     allowed = promise.report_s + promise.start_gap_s + promise.sweep_s + random.uniform(0.3, 2)
-    starts = fails + _ns(scene.scenario.policy.backoff.bounds_s(1)[1] + allowed)
+    policy = scene.scenario.policy  # what was hidden by an earlier fault may have made the delay a later one's
+    starts = fails + _ns(policy.backoff.bounds_s(policy.max_attempts)[1] + allowed)
     (first, failed), (second, _) = story.runs[:2]
-    alive = scene.alive(fails)
+    alive = scene.alive(scene.read_at - 1)
     if not failed or not alive:
         return None
     draft = scene.draft()
@@ -373,6 +373,31 @@ def pause_reaches_one_worker_late(scene: Scene, random: Random) -> Mutant | None
     return _in_a_pause(scene, random, after=False)
 
 
+def cancelled_and_started(scene: Scene, random: Random) -> Mutant | None:
+    return _after_its_cancellation(scene, random, random.uniform(0.1, 4))
+
+
+def _after_its_cancellation(scene: Scene, random: Random, wait_s: float) -> Mutant | None:
+    done = {
+        row["job"]: row["t"]
+        for row in scene.few
+        if row["e"] == "op" and row["op"] == "cancel" and row["phase"] == "acked" and row["outcome"] == "cancelled"
+    }
+    after = _ns(scene.promise.start_gap_s + wait_s)
+    places = [each for each in scene.stories if each.job in done and not each.runs]
+    found = scene.pick(random, places, lambda each: scene.excuse(done[each.job], done[each.job] + after))
+    if not found:
+        return None
+    story, excuse = found
+    draft = scene.draft()
+    scene.run_more(draft, story, done[story.job] + after, random)
+    return Mutant(draft, story.job, excuse)
+
+
+def cancelled_while_it_was_claimed(scene: Scene, random: Random) -> Mutant | None:
+    return _after_its_cancellation(scene, random, 0.01)
+
+
 def _before_its_time(scene: Scene, random: Random, share: float) -> Mutant | None:
     """Started when so much of its delay was over."""
     places = [each for each in scene.stories if each.invoked["delay_ns"] and each.runs]
@@ -418,6 +443,8 @@ MUTATIONS: Final = (
     Mutation("rate", "a fixed window: twice the rate around its edge", granted_past_the_rate),
     Mutation("control", "a claim does not look whether the queue is paused", started_while_paused),
     Mutation("control", "a worker goes on with what it knew of the queue", pause_reaches_one_worker_late),
+    Mutation("control", "the cancelled job's id stays in the queue", cancelled_and_started),
+    Mutation("control", "a claim does not look whether the job is cancelled", cancelled_while_it_was_claimed),
     Mutation("early", "the delay is dropped", delay_ignored),
     Mutation("early", "the due time is another clock's", promoted_early),
     Mutation("early", "the due time is rounded down", due_time_rounded_down),

@@ -212,7 +212,8 @@ class Scene:
 
     def run_more(self, draft: Draft, story: Story, at: int, random: Random, **fields: Any) -> Row:  # noqa: ANN401
         """One run more of this job, as long as its last one. ``fields``: outcome, w, fence, attempt, lasts_ns."""
-        (last, end) = story.runs[-1]
+        strange = {**self.original.rows["started"][-1], "job": story.job, "args_sum": story.invoked["args_sum"]}
+        (last, end) = story.runs[-1] if story.runs else (strange, None)
         lasts = fields.get("lasts_ns", max(end["t"] - last["t"], 1_000_000) if end else 1_000_000)
         w = fields.get("w") or random.choice(self.alive(at, last["w"]) or [last["w"]])
         run = f"again-{at}"

@@ -17,8 +17,10 @@ def as_text(tallies: Sequence[Tally], histories: int, seed: int, *, metamorphic:
     applied, killed = sum(each.applied for each in tallies), sum(each.killed for each in tallies)
     excused = sum(each.excused for each in tallies)
     parts = [
-        f"Seed {seed}: {len(tallies)} mutations over {histories} histories, {applied} mutants: {killed} found by the"
-        f" right checker, {excused} survived and may be lawful, {applied - killed - excused} missed.",
+        (
+            f"Seed {seed}: {len(tallies)} mutations over {histories} histories, {applied} mutants: {killed} found by"
+            f" the right checker, {excused} survived and may be lawful, {applied - killed - excused} missed."
+        ),
         _table(
             ["checker", "mutations", "mutants", "found", "may be lawful", "missed", "kill score"], _by_checker(tallies)
         ),

@@ -45,6 +45,11 @@ def judged(scene: Scene, mutant: Mutant) -> Judgement:
     return judge(mutant.draft.history(), scene.promise, scene.scenario)
 
 
+def random_of(mutation: Mutation, scene: Scene, seed: int, number: int) -> Random:
+    """So that a mutant is made again by what the table says of it."""
+    return Random(f"{seed}-{mutation.name}-{scene.recorded.name}-{number}")
+
+
 def try_out(mutation: Mutation, scenes: Sequence[Scene], times: int, seed: int) -> Tally:
     """``times`` places in each history, each drawn from the seed, the mutation, the history and its number."""
     tally = Tally(mutation)
@@ -52,8 +57,7 @@ def try_out(mutation: Mutation, scenes: Sequence[Scene], times: int, seed: int) 
         if not applies(mutation, scene):
             continue
         for number in range(times):
-            random = Random(f"{seed}-{mutation.name}-{scene.recorded.name}-{number}")
-            mutant = mutation.make(scene, random)
+            mutant = mutation.make(scene, random_of(mutation, scene, seed, number))
             if mutant is None:
                 break
             _count(tally, scene, mutant, number)

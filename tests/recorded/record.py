@@ -1,7 +1,7 @@
 """Stores the histories of a run's folder beside this file: python -m tests.recorded.record out/<run> [NAME ...].
 
-Checksums, runs and receipts are written as short names, one for one (no checker asks more of a checksum than
-whether it equals another), fences as their ranks, times to the microsecond, and a part of the store's canary is left out.
+Checksums, runs and receipts are written as short names, one for one (no checker asks more of a checksum than whether it
+equals another), fences as their ranks, times to the microsecond, and a part of the store's canary is left out.
 Nothing else is changed.
 """
 

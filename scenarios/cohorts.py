@@ -11,10 +11,12 @@ run is found first, in a narrow pass: its begin and end, when the states were re
   ``rate`` where there is a limit, to which all runs count: they read the whole, in the memory that this takes.
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -25,7 +27,7 @@ from scenarios.checkers.registry import CHECKERS
 from scenarios.checkers.residue import OVER
 from scenarios.history import History
 from scenarios.history_read import HistoryError, Ledgers
-from scenarios.history_stored import StoredFrames, cohorts, read
+from scenarios.history_stored import CohortWriter, StoredFrames, cohorts, read
 from scenarios.history_tables import hashed
 from scenarios.history_types import FOREVER
 from scenarios.judge import Judgement, judge
@@ -33,7 +35,9 @@ from scenarios.judge import Judgement, judge
 if TYPE_CHECKING:
     from scenarios.scenario import Scenario
 
-NARROW: Final = ("worker", "start", "end_hi")
+LINES_MAX: Final = 6_000_000
+"""A history of more lines is split; this many are judged in about 1.5 GiB."""
+COHORT_LINES: Final = 2_500_000
 
 
 def judge_by_cohorts(path: Path, promise: Promise, scenario: "Scenario") -> Judgement:
@@ -54,6 +58,26 @@ def judge_by_cohorts(path: Path, promise: Promise, scenario: "Scenario") -> Judg
         said[name].append(_outcome(CHECKERS[name].check, needs(whole, reduced, known), promise, scenario))
     merged = {name: replace(each, check=_told(said[name])) for name, each in CHECKERS.items()}
     return judge(whole, promise, scenario, merged)
+
+
+def judge_stored(path: Path, promise: Promise, scenario: "Scenario") -> Judgement:
+    """``judge``, of a file or a folder; by cohorts where it is longer than ``LINES_MAX``. Raises ``HistoryError``."""
+    history = History.read_parquet(path)
+    if path.is_dir():
+        return judge_by_cohorts(path, promise, scenario)
+    if history.lines <= LINES_MAX or not isinstance(history.frames, StoredFrames) or not _told_of_jobs(history.frames):
+        return judge(history, promise, scenario)
+    with TemporaryDirectory(prefix="stormproof-cohorts-") as folder:
+        split = Path(folder) / "history.parquet"
+        writer = CohortWriter(split, math.ceil(history.lines / COHORT_LINES))
+        writer.add_all(history.frames)
+        writer.close(history.header, history.torn)
+        return judge_by_cohorts(split, promise, scenario)
+
+
+def _told_of_jobs(frames: StoredFrames) -> bool:
+    """Whether ends are stored with their jobs, as they were not always: without these no cohort is known."""
+    return not frames.scan("ended").select(pl.col("job").is_null().any()).collect().item()
 
 
 def merge(parts: Iterable[Judged]) -> Judged:

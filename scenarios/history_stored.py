@@ -7,6 +7,7 @@ A cohort has the enqueues, runs and states of the jobs whose names' hashes fall 
 the store is shared. Slices may be added as they come: a cohort is read in order of time.
 """
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ BY_JOB: Final = frozenset({"invoked", "acked", "rejected", "unknown", "started",
 KEY: Final = "stormproof"
 SHARED: Final = "shared"
 HEADER_FILE: Final = "header.json"
+
+SLICE_LINES: Final = 1_000_000
 
 Extent = tuple[int, int, int]
 """Events of a kind: how many, the first and the last time (0 of none)."""
@@ -138,10 +141,21 @@ class CohortWriter:
             parts = events.with_columns(cohort).collect().partition_by("cohort", as_dict=True, include_key=False)
             for (number,), part in parts.items():
                 split[f"cohort-{number:02}"].append(part)
-        split[SHARED] = [events.collect() for events in _named(frames, COLUMNS.keys() - BY_JOB)]
+        shared = [events.collect() for events in _named(frames, COLUMNS.keys() - BY_JOB)]
+        split |= {SHARED: shared} if shared else {}
         for name, parts_of_it in split.items():
             pl.concat(parts_of_it, how="diagonal").write_parquet(self.folder / name / f"{self._slices:04}.parquet")
         self._slices += 1
+
+    def add_all(self, stored: StoredFrames) -> None:
+        """A history that is stored in one file, slice by slice."""
+        for kind in COLUMNS:
+            for offset in itertools.count(0, SLICE_LINES):
+                frame = stored.scan(kind).slice(offset, SLICE_LINES).collect()
+                if frame.height:
+                    self.add({kind: frame})
+                if frame.height < SLICE_LINES:
+                    break
 
     def close(self, header: Header, torn: int) -> None:
         """What makes the folder a history."""
@@ -151,7 +165,7 @@ class CohortWriter:
 def _named(frames: Frames, kinds: AbstractSet[str]) -> Iterator[pl.LazyFrame]:
     """Tables of these kinds, each event with its kind; the few have it already."""
     for kind in COLUMNS:
-        if kind in kinds:
+        if kind in kinds and kind in frames:
             yield frames[kind].lazy() if kind == FEW else frames[kind].lazy().with_columns(e=pl.lit(kind))
 
 

@@ -8,13 +8,16 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stormproof_target import Promise
 
+from scenarios import cohorts as by_cohorts
 from scenarios.checkers import Finding, Judged
-from scenarios.cohorts import judge_by_cohorts, merge
+from scenarios.cohorts import judge_by_cohorts, judge_stored, merge
 from scenarios.history import History, HistoryError
 from scenarios.history_schema import COLUMNS
 from scenarios.history_stored import CohortWriter
 from scenarios.judge import Judgement, judge
+from scenarios.scenario import Scenario
 from tests.lawful.draws import draw_world
 from tests.lawful.judging import scenario_of
 from tests.lawful.play import Play
@@ -30,9 +33,7 @@ def stored(told: History, folder: Path, cohorts: int, seed: int) -> Path:
     chance = Random(seed)
     halves = {kind: pl.Series([chance.random() < 0.5 for _ in range(told.frames[kind].height)]) for kind in COLUMNS}
     for half in (halves, {kind: ~each if len(each) else each for kind, each in halves.items()}):
-        writer.add(
-            {kind: told.frames[kind].filter(half[kind]) if len(half[kind]) else told.frames[kind] for kind in COLUMNS}
-        )
+        writer.add({kind: frame.filter(half[kind]) if frame.height else frame for kind, frame in told.frames.items()})
     writer.close(told.header, told.torn)
     return folder
 
@@ -41,7 +42,7 @@ def said(judgement: Judgement) -> list[tuple[object, ...]]:
     return [(each.name, each.verdict, each.judged, each.why, each.error) for each in judgement.checkers]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=16, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["", *RULES]), st.integers(1, 4))
 def test_cohorts_say_what_the_whole_says(seed: int, broken: str, cohorts: int) -> None:
     world = draw_world(seed, RULES[broken].wanting if broken else "")
@@ -75,3 +76,25 @@ def test_a_folder_that_was_never_closed_is_refused(tmp_path: Path) -> None:
     writer.add(history(acked("j", 0)).frames)
     with pytest.raises(HistoryError, match="not a stored history"):
         judge_by_cohorts(tmp_path / "history.parquet", PROMISE, SCENARIO)
+
+
+def test_a_long_file_is_split_for_the_while_and_a_short_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = history(*(acked(f"j{n}", 0) for n in range(9)), *(run(f"j{n}", 1, 1.2) for n in range(9)), run("j3", 2, 2.2))
+    told.write_parquet(tmp_path / "history.parquet")
+    folders = []
+    judged = judge_by_cohorts
+
+    def seen(path: Path, promise: Promise, scenario: Scenario) -> Judgement:
+        folders.append(path)
+        return judged(path, promise, scenario)
+
+    monkeypatch.setattr(by_cohorts, "judge_by_cohorts", seen)
+    whole = said(judge_stored(tmp_path / "history.parquet", PROMISE, SCENARIO))
+    assert not folders
+    monkeypatch.setattr(by_cohorts, "LINES_MAX", told.lines // 2)
+    monkeypatch.setattr(by_cohorts, "COHORT_LINES", told.lines // 2)
+    assert said(judge_stored(tmp_path / "history.parquet", PROMISE, SCENARIO)) == whole
+    assert len(folders) == 1
+    assert not folders[0].exists()

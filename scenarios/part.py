@@ -75,11 +75,12 @@ def run_part(bench: Bench, part: PartPlan, policy: Policy) -> rr.Part:
     """
     runs: list[rr.ScenarioRun] = []
     measured: list[Metrics] = []
-    for number in range(len(part.scenarios)):
-        run, metrics = _run_scenario(bench, part, number, _calm_p95_s(measured), first=not measured)
+    descriptions = _descriptions(part)
+    for number, description in enumerate(descriptions):
+        run, metrics = _run_scenario(bench, part, number, description, _calm_p95_s(measured), first=not measured)
         runs.append(run)
         measured += [metrics] if metrics is not None else []
-    description = part.program.describe(Setup(policy=part.scenarios[-1].policy))
+    description = descriptions[-1]
     over_all = pooled(measured) if measured else ()
     results = evaluate_all(policy.objectives, over_all, _length_s(measured))
     rows = sometimes(runs, description.promise, description.abilities, CATALOG)
@@ -102,15 +103,24 @@ def run_part(bench: Bench, part: PartPlan, policy: Policy) -> rr.Part:
     )
 
 
+def _descriptions(part: PartPlan) -> list[Description]:
+    """What the target says of itself under each scenario's policy; asked before anything runs, once a policy."""
+    asked: dict[str, Description] = {}
+    for scenario in part.scenarios:
+        setup = Setup(policy=scenario.policy)
+        if setup.to_json() not in asked:
+            asked[setup.to_json()] = part.program.describe(setup)
+    return [asked[Setup(policy=scenario.policy).to_json()] for scenario in part.scenarios]
+
+
 def _run_scenario(
-    bench: Bench, part: PartPlan, number: int, calm_p95_s: float | None, *, first: bool
+    bench: Bench, part: PartPlan, number: int, description: Description, calm_p95_s: float | None, *, first: bool
 ) -> tuple[rr.ScenarioRun, Metrics | None]:
     """The part's scenario ``number`` (from 0); no metrics where it is not applicable, or the harness failed.
 
     ``first``: none of the part's scenarios has come to an end yet.
     """
     scenario = part.scenarios[number]
-    description = part.program.describe(Setup(policy=scenario.policy))
     fitted = fit(scenario, description, own_store=bench.plan.own_store)
     circumstances = Circumstances(description, fitted, bench.plan.seed, part.program.label, part.file)
     title = f"{description.name} {description.version}: {scenario.title} ({number + 1} of {len(part.scenarios)})"
@@ -140,7 +150,7 @@ def _run_scenario(
         run, metrics = failed(circumstances, str(error)), None
     except (HarnessError, HistoryError) as error:
         run, metrics = failed(circumstances, str(error)), None
-    except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001  # a bug of ours must not cost what was found before it
+    except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001  # our bug costs no other its verdict
         traceback.print_exc()
         run, metrics = failed(circumstances, f"{type(error).__name__}: {error}"), None
     bench.progress.note(_said(run, title))

@@ -19,6 +19,7 @@ from stormproof_target import Description, Setup
 from stormproof_target.spec import succeeds
 
 from chaos.aftermath import check_healed
+from chaos.anchors import Anchors
 from chaos.campaign import Campaign
 from chaos.environment import MakeStore
 from chaos.environment.native import PRODUCER, NativeEnvironment
@@ -191,6 +192,7 @@ class ScenarioRunner:
             for name in names:
                 env.start_worker(name, [*self.program.argv, "worker"], self._variables(env, name))
             self._warm_up(env, client, names)
+            stack.enter_context(Anchors(env.tell, env.store.port))
             with Counting(env, client, self._count_every_s) as counting, Observing(env) as observing:
                 faults = self._under_load(env, client)
                 self._rest(env, counting)

@@ -26,7 +26,7 @@ PR_SET_PDEATHSIG: Final = 1
 POLL_S: Final = 0.2
 CAMPAIGN_S_MAX: Final = 3600.0
 END_S: Final = 30.0
-LOG_LINES: Final = 6
+LOG_LINES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,8 @@ class _Child:
         return row
 
     def _said(self) -> str:
-        return " ".join(self.log.read_text(errors="replace").split("\n")[-LOG_LINES:]).strip()
+        lines = [line for line in self.log.read_text(errors="replace").splitlines() if line and line[0] != " "]
+        return " ".join(lines[-LOG_LINES:])  # progress is indented
 
 
 def end_with(parent: int) -> None:

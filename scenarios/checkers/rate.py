@@ -8,6 +8,7 @@ from stormproof_target import Promise
 
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered
+from scenarios.clocks import anchors, steps
 from scenarios.history_faults import HOST
 from scenarios.history_types import ns, s
 
@@ -55,7 +56,8 @@ def rate(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     rolled_back = [(loss.safe, loss.until) for loss in history.canary.losses]
     runs = history.runs.join(history.jobs.select("job", "queue"), on="job").sort("start")
     tally = Gathered(examined=history.grants.height)
-    if not rolled_back:
+    set_back = any(step.by < 0 for step in steps(anchors(history.few["anchor"])))
+    if not rolled_back and not set_back:  # a clock that was set back tells two times alike
         tally.findings += _by_its_own_word(history, promise.rate_n, promise.rate_window_s)
     known = pl.lit(value=True)
     for worker, cuts in unsure.items():

@@ -25,6 +25,7 @@ from stormproof_target import Promise
 from reports.verdict import Verdict
 from scenarios.checkers import Judged
 from scenarios.checkers import registry as registered
+from scenarios.clocks import anchors, steps
 from scenarios.history import History, HistoryError, read_history
 from scenarios.judge import Judgement, judge
 from tests.verdicts.stage import SMALL, play
@@ -72,6 +73,14 @@ def test_untouched_it_passes(folder: Path) -> None:
     judgement = judged(folder)
     assert judgement.verdict is Verdict.PASS
     assert not judgement.doubts
+
+
+def test_its_clocks_were_held_together_all_the_time(sound: Path) -> None:
+    history = read_history(sound)
+    found = [each for each in anchors(history.few["anchor"]) if each.lo >= history.begin]
+    assert len(found) >= (history.looked_at - history.begin) / 2e9  # one every half second, on a machine that is busy
+    assert not steps(found)
+    assert len({each.server for each in found}) == 1
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -157,7 +166,12 @@ def test_a_canary_that_stands_still(folder: Path, after: int) -> None:
     ledger = folder / "ledger"
 
     def stretched(lines: list[Line]) -> list[Line]:
-        return [{**line, "t": line["t"] + 8_000_000_000} if line["t"] > rest else line for line in lines]
+        late = {"t", "lo_ns"}
+        return [
+            {key: value + 8_000_000_000 if key in late and value > rest else value for key, value in line.items()}
+            for line in lines
+            if line["e"] != "stall"
+        ]
 
     harness = [json.loads(line) for line in (ledger / "harness.jsonl").read_text().splitlines()]
     rest = next(line["t"] for line in harness if line.get("name") == "load_end")

@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from reports import view
-from reports.order import leading_finding, leading_part, leading_run, runs_in_order
+from reports.order import folded, leading_finding, leading_part, leading_run, runs_in_order
 from reports.plot_canvas import Size
 from reports.plots import FIRST_SCREEN, PHONE, SECTION, SHARED_SCREEN, timeline
 from reports.run_record import FindingRecord, Part, RunRecord, ScenarioRun
@@ -41,9 +41,9 @@ class PartView:
     outcome: str
 
     @property
-    def findings(self) -> Iterator[tuple[RunView, FindingRecord]]:
-        """All of them, the worst scenario's first."""
-        return ((each, finding) for each in self.runs for finding in each.run.findings)
+    def findings(self) -> Iterator[tuple[RunView, FindingRecord, tuple[FindingRecord, ...]]]:
+        """The first of each anomaly with the others like it, the worst scenario's first."""
+        return ((each, alike[0], alike[1:]) for each in self.runs for alike in folded(each.run))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""JUnit XML: a case for each checker, objective, planned fault and situation.
+"""JUnit XML: a case for each checker, objective, planned fault, situation and moment.
 
 Fail is a failure, with the finding and the command that replays it; inconclusive is an error; not applicable
 and not judged are skips with their reason. A part that is *meant* to fail (a planted bug, a queue as found
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from xml.etree import ElementTree as ET
 
-from reports.run_record import CheckerRun, FindingRecord, ObjectiveResult, Part, RunRecord, ScenarioRun
+from reports.run_record import CheckerRun, FindingRecord, ObjectiveResult, Part, RunRecord, ScenarioRun, Sometimes
 from reports.sentence import outcome
 from reports.verdict import Verdict
 from reports.words import bound, measured
@@ -47,11 +47,18 @@ def render(record: RunRecord) -> str:
         if part.objectives:
             cases = [_objective(result, "policy", record.command) for result in part.objectives]
             _suite(suites, f"{part.target.label}: policy", record, cases)
+        if part.sometimes:
+            _suite(suites, f"{part.target.label}: sometimes", record, [_moment(row, record) for row in part.sometimes])
         for run in part.scenarios:
             _suite(suites, f"{part.target.label}: {run.name}", record, list(_cases(run)))
     _total(suites)
     ET.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
+
+
+def _moment(row: Sometimes, record: RunRecord) -> Case:
+    message = row.not_applicable or ("never met" if row.needed else "never met, and left to chance")
+    return Case("sometimes", row.name, row.verdict, message, f"{row.says}\nReplay: {record.command}")
 
 
 def _cases(run: ScenarioRun) -> Iterator[Case]:

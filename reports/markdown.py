@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from reports.order import parts_in_order, runs_in_order
+from reports.order import folded, parts_in_order, runs_in_order
 from reports.run_record import FindingRecord, Part, RunRecord, ScenarioRun
 from reports.sentence import headline
 from reports.verdict import Verdict
@@ -70,13 +70,31 @@ def _part(part: Part, *, alone: bool) -> Iterator[str]:
                 for each in part.objectives
             ),
         )
-    found = [(run, finding) for run in runs_in_order(part) for finding in run.findings]
+    yield from _moments(part)
+    found = [(run, alike[0]) for run in runs_in_order(part) for alike in folded(run)]
     for run, finding in found[:FINDINGS_MAX]:
         yield ""
         yield from _finding(run, finding)
     if len(found) > FINDINGS_MAX:
         yield ""
-        yield f"{len(found) - FINDINGS_MAX} more findings are in the report."
+        yield f"{len(found) - FINDINGS_MAX} more kinds of finding are in the report."
+
+
+def _moments(part: Part) -> Iterator[str]:
+    if part.sometimes:
+        yield ""
+        yield from _table(
+            ("Verdict", "Moment", "Times", "Scenarios"),
+            (
+                (
+                    _word(row.verdict),
+                    escape(row.name) + (", needed" if row.needed else ""),
+                    f"{row.times:,}",
+                    escape(row.not_applicable or ", ".join(row.scenarios)),
+                )
+                for row in part.sometimes
+            ),
+        )
 
 
 def _outcome(run: ScenarioRun) -> str:

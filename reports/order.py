@@ -31,6 +31,14 @@ def top_finding(run: ScenarioRun) -> FindingRecord | None:
     return min(run.findings, key=lambda finding: finding.kind != "broken promise", default=None)
 
 
+def folded(run: ScenarioRun) -> tuple[tuple[FindingRecord, ...], ...]:
+    """The run's findings, those of one anomaly by one checker together, in the order in which each was first found."""
+    alike: dict[tuple[str, str, str], list[FindingRecord]] = {}
+    for finding in run.findings:
+        alike.setdefault((finding.kind, finding.checker, finding.anomaly), []).append(finding)
+    return tuple(tuple(each) for each in alike.values())
+
+
 def leading_finding(part: Part) -> tuple[ScenarioRun, FindingRecord] | None:
     """The top finding of the worst scenario that has one."""
     return next(((run, finding) for run in runs_in_order(part) if (finding := top_finding(run))), None)

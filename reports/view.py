@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -119,7 +119,15 @@ def reasons(record: RunRecord, part: Part) -> tuple[Reason, ...]:
             sum(run.verdict is Verdict.PASS for run in calm),
             len(calm),
         ),
+        *_moments(part),
     )
+
+
+def _moments(part: Part) -> Iterator[Reason]:
+    """Only where they were judged: one scenario alone need not meet them."""
+    judged = [row for row in part.sometimes if row.needed and row.judged and not row.not_applicable]
+    if judged:
+        yield _share_reason("Needed moments met", sum(row.times > 0 for row in judged), len(judged))
 
 
 def objective_rows(results: Iterable[ObjectiveResult]) -> tuple[ObjectiveRow, ...]:

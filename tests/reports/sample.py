@@ -27,6 +27,7 @@ from reports.run_record import (
     Server,
     Share,
     Situation,
+    Sometimes,
     Target,
     TimelineRow,
     Version,
@@ -119,6 +120,27 @@ def rq_part(*, kind_found: bool = False) -> Part:
     )
 
 
+MOMENTS = (
+    Sometimes(
+        name="zombies reported late",
+        says="Runs that ended after another run of their job had started.",
+        times=0,
+        needed=True,
+        judged=True,
+        not_applicable="the target's lease of 90 s does not end within a scenario",
+    ),
+    Sometimes(
+        name="claims in an outage",
+        says="Runs that started in an outage of their worker's link.",
+        times=3,
+        scenarios=("Redis disconnects", "Latency"),
+        needed=True,
+        judged=True,
+    ),
+    Sometimes(name="retries cut off", says="Runs that failed while their worker was cut off.", times=0, judged=True),
+)
+
+
 def reference_part() -> Part:
     """Six scenarios that pass."""
     runs = (
@@ -172,6 +194,7 @@ def _part(
         target=target,
         verdict=worst([*(run.verdict for run in runs), *(each.verdict for each in objectives)]),
         expected=expected,
+        sometimes=MOMENTS,
         promise=(DELIVERY, Clause(name="lease_s", value="90")),
         scenarios=runs,
         sustainable_rate_s=sustainable_rate_s,

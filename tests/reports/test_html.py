@@ -163,3 +163,22 @@ def test_a_finding_without_a_life_shows_the_reasons_of_its_scenario() -> None:
     run = replace(sample.workers_killed(), findings=(sample.slow_recovery(),), why=("the first reason", "the second"))
     page = read(render(replace(record, parts=(replace(record.parts[0], scenarios=(run,)),))))
     assert page.text.index("the second") < page.text.index("SLA compliance", page.text.index("Finding F2"))
+
+
+def test_findings_of_one_kind_are_folded_under_the_first() -> None:
+    run = sample.workers_killed()
+    alike = tuple(replace(run.findings[0], id=f"F{index}", says=f"it is number {index}") for index in (1, 2, 3))
+    other = replace(run.findings[0], id="F4", anomaly="ghost run")
+    part = replace(sample.rq_part(), scenarios=(replace(run, findings=(*alike, other)),))
+    text = render(replace(sample.single(), parts=(part,)))
+    page = read(text)
+    assert {f"p1-F{index}" for index in (1, 2, 3, 4)} <= set(page.ids)
+    whole = text[text.index('id="p1-F1"') : text.index('id="p1-F4"')]
+    assert whole.index('id="p1-F2"') < whole.index('id="p1-F3"') < whole.rindex("</details>")
+
+
+def test_the_moments_are_shown_with_how_often_and_where() -> None:
+    text = render(sample.single())
+    for words in ("Moments met between them", "Redis disconnects, Latency", "does not end within a scenario"):
+        assert words in text.replace("&#39;", "'")
+    assert "Needed moments met" in text

@@ -25,6 +25,7 @@ def test_every_checker_objective_fault_and_situation_is_a_case() -> None:
         "checker": sum(len(run.checkers) for run in part.scenarios),
         "objective": sum(len(run.objectives) for run in part.scenarios),
         "fault fired": sum(len(run.faults) for run in part.scenarios),
+        "sometimes": len(part.sometimes),
         "situation": sum(len(run.situations) for run in part.scenarios),
     }
 
@@ -98,3 +99,16 @@ def test_what_xml_can_not_hold_is_replaced() -> None:
 
 def test_the_same_record_gives_the_same_bytes() -> None:
     assert render(sample.campaign()) == render(sample.campaign())
+
+
+def test_a_needed_moment_that_was_never_met_is_an_error_and_one_left_to_chance_is_a_skip() -> None:
+    never = replace(sample.MOMENTS[1], times=0, scenarios=())
+    record = sample.single()
+    part = replace(record.parts[0], sometimes=(*sample.MOMENTS[:1], never, *sample.MOMENTS[2:]))
+    root = read(replace(record, parts=(part,)))
+    suite = "RQ 3.0.0: sometimes"
+    error = case(root, suite, "claims in an outage").find("error")
+    assert error is not None
+    assert error.get("message") == "inconclusive: never met"
+    assert case(root, suite, "retries cut off").find("skipped") is not None
+    assert case(root, suite, "zombies reported late").find("skipped") is not None

@@ -51,8 +51,23 @@ def test_a_command_with_back_quotes_stays_one_piece_of_code() -> None:
 
 def test_many_findings_are_cut_and_counted() -> None:
     run = sample.workers_killed()
-    many = tuple(replace(run.findings[0], id=f"F{index}") for index in range(FINDINGS_MAX + 2))
+    many = tuple(replace(run.findings[0], id=f"F{index}", anomaly=f"kind {index}") for index in range(FINDINGS_MAX + 2))
     part = replace(sample.rq_part(), scenarios=(replace(run, findings=many),))
     text = render(replace(sample.single(), parts=(part,)))
     assert text.count("broken promise**") == FINDINGS_MAX
-    assert "2 more findings are in the report." in text
+    assert "2 more kinds of finding are in the report." in text
+
+
+def test_findings_of_one_kind_are_told_once() -> None:
+    run = sample.workers_killed()
+    alike = tuple(replace(run.findings[0], id=f"F{index}") for index in range(3))
+    part = replace(sample.rq_part(), scenarios=(replace(run, findings=alike),))
+    text = render(replace(sample.single(), parts=(part,)))
+    assert text.count("broken promise**") == 1
+    assert "more kinds" not in text
+
+
+def test_the_moments_that_the_scenarios_met_are_a_table() -> None:
+    text = render(sample.single())
+    assert "| ✓ pass | claims in an outage, needed | 3 | Redis disconnects, Latency |" in text
+    assert "| – not judged | retries cut off | 0 |  |" in text

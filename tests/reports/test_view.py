@@ -65,6 +65,7 @@ def test_reasons_to_believe_are_inconclusive_where_one_is_missing() -> None:
         (Verdict.PASS, "0.04 s of 198 s"),
         (Verdict.PASS, "3 of 3"),
         (Verdict.PASS, "2 of 2"),
+        (Verdict.PASS, "1 of 1"),
     ]
 
 

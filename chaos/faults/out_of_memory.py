@@ -1,10 +1,12 @@
 """Redis has no memory left: it answers, and refuses whatever would need more."""
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar, Final
+from weakref import WeakKeyDictionary
 
 from chaos.causes import Cause
 from chaos.environment import Environment
@@ -17,15 +19,19 @@ FULL: Final[Mapping[str, str]] = {"maxmemory-policy": "noeviction", "maxmemory":
 """One byte: below what any server uses, so that it is full from the first to the last moment whatever is deleted."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Full:
-    """``before``: the settings as they were; ``refused``: errors of that kind so far.
+    """The settings as they were before anybody filled it, and who still wants it full.
 
     The memory comes first of the settings: under a policy that evicts, a full server would forget everything.
     """
 
     before: Mapping[str, str]
-    refused: int
+    wanted_by: set[int] = field(default_factory=set)
+
+
+_full: WeakKeyDictionary[Environment, _Full] = WeakKeyDictionary()
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +60,45 @@ class OutOfMemory(Plannable):
     def inject(self, env: Environment, rng: Random) -> Injection:  # noqa: ARG002  # there is one server
         """Fill it up. If that fails half-way, the settings are as they were."""
         at_ns = time.monotonic_ns()
-        with direct(env) as client:
-            before = {name: str(client.config_get(name)[name]) for name in reversed(list(FULL))}
-        full = _Full(before, errors_so_far(env, "OOM"))
+        refused = errors_so_far(env, "OOM")
         try:
-            _configure(env, FULL)
+            _fill(env, at_ns)
         except HarnessError:
-            self.heal(env, Injection(at_ns, full))
+            _empty(env, at_ns)
             raise
-        return Injection(at_ns, full)
+        return Injection(at_ns, refused)
 
     def evidence(self, env: Environment, injection: Injection) -> tuple[Evidence, ...]:
         """Commands that were refused for it."""
-        if not isinstance(full := injection.state, _Full):
+        if not isinstance(before := injection.state, int):
             return ()
-        refused = errors_so_far(env, "OOM") - full.refused
+        refused = errors_so_far(env, "OOM") - before
         return (Evidence("store", f"{refused} commands were answered with OOM"),) if refused > 0 else ()
 
     def heal(self, env: Environment, injection: Injection) -> None:
-        """Give it its memory back. A server that was killed meanwhile comes back with the settings of its start."""
-        if isinstance(full := injection.state, _Full) and env.store.alive:
-            _configure(env, full.before)
+        """Give it its memory back, unless another fault still has it full."""
+        _empty(env, injection.at_ns)
+
+
+def _fill(env: Environment, by: int) -> None:
+    with _lock:
+        if env not in _full:
+            with direct(env) as client:
+                _full[env] = _Full({name: str(client.config_get(name)[name]) for name in reversed(list(FULL))})
+        _full[env].wanted_by.add(by)
+        _configure(env, FULL)
+
+
+def _empty(env: Environment, by: int) -> None:
+    """A server that was killed meanwhile comes back with the settings of its start."""
+    with _lock:
+        if (full := _full.get(env)) is None:
+            return
+        full.wanted_by.discard(by)
+        if not full.wanted_by:
+            if env.store.alive:
+                _configure(env, full.before)
+            del _full[env]
 
 
 def _configure(env: Environment, settings: Mapping[str, str]) -> None:

@@ -210,6 +210,18 @@ def test_a_full_redis_refuses_writes_loses_nothing_and_gets_its_memory_back(env:
     assert env.canary.finish() == 0  # what was refused was never acknowledged, and so is not missing
 
 
+def test_a_redis_that_two_faults_fill_is_full_until_both_have_healed(env: NativeEnvironment) -> None:
+    first, second = (out_of_memory(for_s=for_s) for for_s in (0.1, 0.2))
+    with connect(env.store.port) as client:
+        one, other = inject(env, first), inject(env, second)
+        first.heal(env, one)
+        first.heal(env, one)
+        with pytest.raises(OutOfMemoryError):
+            client.set("meanwhile", 1)
+        second.heal(env, other)
+        assert client.set("after", 1)
+
+
 def test_a_full_redis_that_is_killed_meanwhile_heals_by_its_start(env: NativeEnvironment) -> None:
     fault = out_of_memory(for_s=0.1)
     injection = inject(env, fault)

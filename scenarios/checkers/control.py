@@ -49,9 +49,11 @@ def control(history: "History", promise: Promise, scenario: "Scenario") -> Judge
     for queue, paused, resumed in _pauses(history):
         _judge_pause(queue, paused, resumed, causes, tally)
     called_off = {step["job"]: step["t"] for step in reversed(history.op_rows) if _was_cancelled(step)}
-    tally.examined += len(called_off)
-    late = history.runs.filter(pl.col("job").is_in(list(called_off)))
-    for job in history.stories(late["job"].unique(maintain_order=True)):
+    if not called_off:
+        return tally.judged()
+    named = pl.col("job").is_in(list(called_off))
+    tally.examined += history.count_jobs(named)
+    for job in history.stories(history.jobs_that(named & (pl.col("n_runs") > 0))):
         _judge_cancelled(job, called_off[job.job], causes, tally)
     return tally.judged()
 

@@ -14,7 +14,7 @@ from scenarios.history_stored import CohortWriter
 from tests.bench import long_run
 from tests.scenarios.histories import PROMISE
 
-pytestmark = pytest.mark.bench
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(1800)]
 
 MILLION, DAY, SLICE, COHORTS, TIMES = 1_000_000, 8_640_000, 540_000, 18, 3
 HEADER = Header("long run", "1", None, PROMISE.to_dict())

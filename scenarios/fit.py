@@ -24,6 +24,8 @@ SITUATION_NEEDS: Final = {
     "grants known": "grants",
 }
 """Situations that a target without the ability can't reach."""
+TAKEN_OVER: Final = ("zombies reported late", "repeats explained by an ended lease")
+"""Situations that need a lease which ends while the scenario lasts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,8 @@ def _jobs(scenario: Scenario, description: Description) -> tuple[dict[JobSpec, f
 def _can_be_reached(text: str, scenario: Scenario, faults: list[Planned], description: Description) -> bool:
     left_out = {planned.fault.name for planned in scenario.faults} - {planned.fault.name for planned in faults}
     if any(f" at {name} " in text for name in left_out):
+        return False
+    if text.startswith(TAKEN_OVER) and math.isinf(description.promise.lease_s):
         return False
     return all(ability in description.abilities for name, ability in SITUATION_NEEDS.items() if text.startswith(name))
 

@@ -69,6 +69,21 @@ def test_a_scenario_whose_every_fault_is_left_out_is_another_experiment_and_not_
     assert fit(CATALOG["redis_disconnects"], ABLE, own_store=False).not_applicable == ""
 
 
+def test_who_promises_no_lease_has_no_zombies() -> None:
+    told = [text for text in CATALOG["payloads"].reach if text.startswith("zombies")]
+    assert told
+    leased = replace(ABLE, promise=Promise(lease_s=2.0))
+    assert set(told) <= set(fit(CATALOG["payloads"], leased).scenario.reach)
+    assert not set(told) & set(fit(CATALOG["payloads"], ABLE).scenario.reach)
+
+
+def test_who_calls_no_script_can_t_miss_one() -> None:
+    fitted = fit(CATALOG["redis_refuses"], replace(ABLE, abilities=ABLE.abilities - {"scripts"}))
+    assert {planned.fault.name for planned in fitted.scenario.faults} == {"out of memory"}
+    assert fitted.left_out == ("fault script flush: not applicable without scripts",) * 2
+    assert not [text for text in fitted.scenario.reach if "script flush" in text]
+
+
 def test_limits_steps_of_an_operator_and_releases_ask_for_a_target_that_has_them() -> None:
     bare = replace(
         ABLE,

@@ -256,7 +256,7 @@ def _one_more_at_once(scene: Scene, random: Random, *, longer: bool) -> Mutant |
         at = end["t"] + _ns(random.uniform(0.01, 0.5)) if longer else run["t"] - _ns(random.uniform(0.005, 0.5))
         if at > story.invoked["t"] and _full(scene, at, queue, run["run"]):
             places.append((run, at))
-    found = scene.pick(random, places, lambda place: scene.excuse(place[1] - SECOND, place[1]))
+    found = scene.pick(random, places, lambda place: scene.excuse_now(place[1]))
     if not found:
         return None
     (run, at), excuse = found

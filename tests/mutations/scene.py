@@ -176,6 +176,13 @@ class Scene:
         after = SLACK_NS + round(min(back, FOREVER_S) * SECOND)
         return next((what for a, b, what in self._troubles if a <= hi + SLACK_NS and b + after >= lo - before), "")
 
+    def excuse_now(self, at: int) -> str:
+        """What was broken then or while what ran then may have been granted: for what looks at one moment alone."""
+        if self.lossy:
+            return "the store lost writes"
+        after = SLACK_NS // 2 + round((self.promise.reconnect_s + self.promise.start_gap_s) * SECOND)
+        return next((what for a, b, what in self._troubles if a <= at + SLACK_NS // 2 and b + after >= at), "")
+
     @cached_property
     def last_trouble(self) -> int:
         """When the last thing was broken, or the last body ran, before the states were read."""

@@ -2,12 +2,16 @@
 
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from random import Random
 
 import pytest
 
 from scenarios.checkers.registry import CHECKERS
+from tests.mutations import __main__ as command
+from tests.mutations import table
 from tests.mutations.all import MUTATIONS
+from tests.mutations.metamorphic import CHANGES
 from tests.mutations.scene import Mutant, Mutation, Scene
 from tests.mutations.table import as_text, score
 from tests.mutations.trial import applies, random_of, try_out
@@ -83,3 +87,44 @@ def test_a_mutant_that_may_be_lawful_counts_neither_way() -> None:
     tally = try_out(Mutation("lost", "none", excused, "excused"), scenes()[:1], times=3, seed=SEED)
     assert (tally.excused, tally.unlawful, dict(tally.excuses)) == (3, 0, {"fault freeze": 3})
     assert score([tally]) == "none applied"
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The command over two histories and little more, writing to a page of its own."""
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n", encoding="utf-8")
+    monkeypatch.setattr(table, "DOCUMENT", page)
+    small = [each for each in recorded() if each.name in {"reference-worker_poison", "reference-rate_limit"}]
+    monkeypatch.setattr(command, "recorded", lambda: tuple(small))
+    monkeypatch.setattr(command, "CHANGES", CHANGES[:2])
+    monkeypatch.setattr(
+        command, "MUTATIONS", [each for each in MUTATIONS if each.name in {"ghost", "one_past_the_rate"}]
+    )
+    return page
+
+
+def test_the_command_writes_what_it_saw_between_the_markers(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--times", "1", "--seed", "4", "--write"]) == 0
+    text = few.read_text(encoding="utf-8")
+    assert text.startswith(f"before\n{table.BEGIN}\n\nSeed 4: 2 mutations over 2 histories, 3 mutants: ")
+    assert text.endswith(f"\n\n{table.END}\nafter\n")
+    assert "| `phantom` | 1 | 2 | 2 | 0 | 0 | 100.0% |" in text
+    assert "| all times shifted | a clock's zero means nothing | 2 | 0 |" in text
+    assert "Missed: none." in capsys.readouterr().out
+
+
+def test_the_command_ends_with_1_where_a_mutant_is_missed(
+    few: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "MUTATIONS", [Mutation("lost", "none at all", nothing_changed, "blind")])
+    assert command.main(["--times", "1"]) == 1
+    assert "old" in few.read_text(encoding="utf-8")
+    assert "- lost, none at all: reference-rate_limit #0, job w-" in capsys.readouterr().out
+
+
+def test_a_page_without_the_markers_is_not_overwritten(few: Path) -> None:
+    few.write_text("mine", encoding="utf-8")
+    with pytest.raises(ValueError, match="are needed"):
+        table.write("text")
+    assert few.read_text(encoding="utf-8") == "mine"

@@ -43,7 +43,7 @@ def draw_frame(rng: Random, wanting: str = "") -> World:
     promise = _promise(rng, kind, policy, wanting)
     fenced, once = promise.fenced, kind == "at most once"
     habits = Habits(
-        forks=kind == "rq" or rng.random() < 0.1,
+        forks=kind == "rq" or (rng.random() < 0.1 and promise.prefetch == 1),
         orphans_live=rng.random() < 0.2,
         kills_zombies=rng.random() < 0.3 and wanting != "zombie",
         fences_itself=promise.self_fencing or (rng.random() < 0.1 and wanting != "zombie"),
@@ -55,6 +55,7 @@ def draw_frame(rng: Random, wanting: str = "") -> World:
         timer_from_grant=rng.random() < 0.3,
         soft_timeout=rng.random() < 0.7,
         tells_attempts=rng.random() < 0.7,
+        one_more=rng.random() < 0.3,
         counts_hidden=rng.random() < 0.7,
         watched=rng.random() < 0.05 or wanting == "idle",
     )

@@ -113,7 +113,7 @@ class Records:
         return us(low + (high - low) * self.rng.random()) + 1
 
     def _again_or_dead(self, record: Record, reason: str, times: int, most: int | None, now: int) -> None:
-        if most is not None and times >= most:
+        if most is not None and times >= most + self.habits.one_more:
             self._bury(record, reason, now)
         else:
             self._wait(record, now)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 from stormproof_target import Policy, Promise
-from stormproof_target.spec import exits, fails
+from stormproof_target.spec import exits, fails, kills_worker
 
 from scenarios.judge import judge
 from scenarios.scenario import Scenario
@@ -20,6 +20,7 @@ from tests.scenarios.histories import (
     op,
     run,
     signal,
+    spawned,
     state,
 )
 
@@ -112,3 +113,28 @@ def test_a_stop_excuses_an_ended_process_only_where_it_is_a_cause() -> None:
     )  # fmt: skip
     assert not failed(PROMISE, *told)
     assert failed(WITHOUT_STOPS, *told) == ("timeouts",)
+
+
+def taking_its_worker(*times: float) -> Lines:
+    told: Lines = []
+    for life, t in enumerate(times, start=1):
+        told += spawned("w1", t - 0.5, life=life) if life > 1 else []
+        told += run("j", t, attempt=1, life=life)
+        told += exited("w1", t + 0.1, life=life) + exited("w1", t + 0.1, life=life, slot=0)
+    return told
+
+
+def test_a_death_whose_lease_is_not_over_when_states_are_read_makes_no_dead_letter_yet() -> None:
+    told = acked("j", 0, spec=kills_worker()), taking_its_worker(1, 5, 9, 13)
+    last = spawned("w1", 14, life=5)
+    early, late = state("j", "running", at=16.5), state("j", "running", at=30)
+    assert not failed(PROMISE, *told, last, early)
+    assert "dead_letters" in failed(PROMISE, *told, last, late)
+
+
+def test_a_slot_that_we_killed_first_did_not_take_its_worker_with_it() -> None:
+    told = [acked("j", 0, spec=kills_worker()), taking_its_worker(1, 5, 9, 13), spawned("w1", 14, life=5)]
+    told.append(state("j", "running", at=30))
+    ours = signal("w1", 5.05, "KILL", life=2)
+    assert "dead_letters" in failed(PROMISE, *told)
+    assert "dead_letters" not in failed(PROMISE, *told, ours)

@@ -62,6 +62,7 @@ class Habits:
     timer_from_grant: bool = False
     soft_timeout: bool = True
     tells_attempts: bool = True
+    one_more: bool = False  # a bound of n deaths means that the n-th is survived
     counts_hidden: bool = True  # a slot that died before its body's first line counts as a crash
     watched: bool = False  # the harness samples what its processes use (many lines)
 

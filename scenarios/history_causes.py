@@ -301,6 +301,8 @@ class Causes:
         """Its spec took its whole worker with it: all that the queue sees of that is a lease that ends."""
         if run.outcome != "exit" or job.spec.kind != "kill_worker" or self.history.canary.losses:
             return False
+        if any(t <= run.end_hi for t in self._kills.get((run.worker, run.pid), ())):
+            return False  # we were first: its supervisor lived on, and saw it die
         life = self.life(run.worker, run.life)
         return bool(life and life.exit_hi < FOREVER and min(life.killed, life.told_to_stop) > life.exit_hi)
 

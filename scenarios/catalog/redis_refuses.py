@@ -18,9 +18,9 @@ REDIS_REFUSES = Scenario(
     load=constant(rate_s=40, for_s=10, jobs={succeeds(sleep_ms=15): 35, fails(times=1): 3, succeeds(sleep_ms=900): 2}),
     faults=[
         script_flush(for_s=0.5).at(s=1.0),
-        script_flush(for_s=0.5).at(s=2.0),
-        out_of_memory(for_s=0.3).at(s=2.6),
-        out_of_memory(for_s=5.4).at(s=3.5),  # longer than a lease, and than an enqueue is tried for
+        script_flush(for_s=0.5).at(s=1.7),
+        out_of_memory(for_s=0.3).at(s=2.3),
+        out_of_memory(for_s=5.3).at(s=3.1),  # longer than a lease, and than an enqueue is tried for
     ],
     reach=["fired at script flush >= 1", "fired at out of memory >= 2", "in flight at out of memory >= 1"],
     objectives=["lost == 0", "unfinished == 0", "recovery < 6s"],

@@ -66,6 +66,8 @@ class Causes:
         self._reconnect = ns(promise.reconnect_s)
         self._cuts: dict[tuple[str, int], list[Interval]] = {}
         self._breaking: dict[tuple[str, int], list[Interval]] = {}
+        self._torn: dict[tuple[str, int], list[Interval]] = {}
+        self._delays: dict[str, list[Interval]] = {}
         self._frozen = freezes(history.signals)
         self._kills: dict[tuple[str, int], list[int]] = defaultdict(list)
         for signal in history.signals:
@@ -82,14 +84,11 @@ class Causes:
         """Disjoint, in order; each with the time that the worker needs after it. ``life`` adds its supervisor's end."""
         key = worker, life
         if key not in self._cuts:
-            broken, slow = self._broken(worker, life), merged(self._slow(worker))
-            self._cuts[key] = merged([*broken, *slow], ns(self.promise.heartbeat_s))
-            self._breaking[key] = [
-                cut
-                for cut in self._cuts[key]
-                if any(lo <= cut[1] and hi >= cut[0] for lo, hi in broken)
-                or sum(overlap_ns(cut, each) for each in slow) >= self._lease_ends_after
-            ]
+            broken = self._broken(worker, life)
+            self._cuts[key] = merged([*broken, *self._slow(worker)], ns(self.promise.heartbeat_s))
+            torn = [cut for cut in self._cuts[key] if any(lo <= cut[1] and hi >= cut[0] for lo, hi in broken)]
+            long = [cut for cut in self._cuts[key] if self._stalled(worker, cut) >= self._lease_ends_after]
+            self._torn[key], self._breaking[key] = torn, sorted({*torn, *long})
         return self._cuts[key]
 
     def _broken(self, worker: str, life: int) -> list[Interval]:
@@ -108,8 +107,15 @@ class Causes:
 
     def _slow(self, worker: str) -> list[Interval]:
         """Stalls, and the harness's own stops of milliseconds while it looks for a victim: no connection breaks."""
-        found = [(lo, hi) for lo, hi in self._frozen.get(worker, []) if not self._is_long(lo, hi)]
-        return found + [(stall.lo, stall.hi) for stall in self.history.stalls if stall.worker in {worker, HOST}]
+        if worker not in self._delays:
+            found = [(lo, hi) for lo, hi in self._frozen.get(worker, []) if not self._is_long(lo, hi)]
+            found += [(stall.lo, stall.hi) for stall in self.history.stalls if stall.worker in {worker, HOST}]
+            self._delays[worker] = merged(found)
+        return self._delays[worker]
+
+    def _stalled(self, worker: str, within: Interval) -> int:
+        """How long it stood still in an interval, in ns."""
+        return sum(overlap_ns(within, each) for each in self._slow(worker))
 
     def _is_long(self, lo: int, hi: int) -> bool:
         return hi - lo > max(ns(self.promise.heartbeat_s), ns(0.1))
@@ -328,9 +334,12 @@ class Causes:
             if self.deaths(run) or run.outcome == "open" or self.breaks_in(run, self.grant_lo(run), self.report_hi(run))
         ) + self.hidden(job)
 
-    def hidden(self, job: Job) -> int:
-        """Grants of this job that may have ended before their body wrote a line: by a kill, or a cut took the reply."""
-        until = min(job.state_at or FOREVER, self.history.end)
+    def hidden(self, job: Job, until: int = FOREVER) -> int:
+        """Grants of this job that may have ended before their body wrote a line: by a kill, or a cut took the reply.
+
+        Until ``until``, and the reading of its state.
+        """
+        until = min(until, job.state_at or FOREVER, self.history.end)
         lives = [life for mine in self.history.lives.values() for life in mine]
         kills = [t for times in self._kills.values() for t in times]
         # A supervisor that ends by itself takes what it holds with it, seen by nobody.
@@ -340,9 +349,11 @@ class Causes:
         cuts = 0
         for worker in self.history.lives:
             for cut in self.cuts(worker):
-                lasted = overlap_ns(cut, (job.invoked, until))
-                if cut in self._breaking[worker, 0]:
-                    cuts = max(cuts, 1 + lasted // period) if lasted else cuts
-                else:  # it delays: a body that it keeps from its first line may run into its timeout
-                    cuts = max(cuts, lasted // max(ns(self.policy.timeout_s), 1))
+                part = max(cut[0], job.invoked), min(cut[1], until)
+                if part[0] >= part[1]:
+                    continue
+                if cut in self._torn[worker, 0]:
+                    cuts = max(cuts, 1 + (part[1] - part[0]) // period)
+                else:  # it delays: a lease may end, or a body that it keeps from its first line run into its timeout
+                    cuts = max(cuts, self._stalled(worker, part) // max(min(period, ns(self.policy.timeout_s)), 1))
         return count + cuts

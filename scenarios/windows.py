@@ -27,10 +27,13 @@ class Episode:
     next_inject: int
 
 
-def disturbed(history: "History", recovery_ns: int) -> list[tuple[int, int]]:
-    """Disjoint intervals: host stalls; faults, kills and ends of workers, each with ``recovery_ns`` after it."""
+def disturbed(history: "History", recovery_ns: int, *, stalls: bool = True) -> list[tuple[int, int]]:
+    """Disjoint intervals: faults, kills and ends of workers, each with ``recovery_ns`` after it; host stalls.
+
+    Without ``stalls`` for who takes the time that they last off what was measured.
+    """
     found = [(span.inject, min(span.healed + recovery_ns, FOREVER)) for span in history.faults]
-    found += [(stall.lo, stall.hi) for stall in history.stalls if stall.worker == HOST]
+    found += [(stall.lo, stall.hi) for stall in history.stalls if stalls and stall.worker == HOST]
     found += [(sent.t, min(sent.t + recovery_ns, FOREVER)) for sent in history.signals if sent.name == "KILL"]
     ended = [life for lives in history.lives.values() for life in lives if life.exit_hi < FOREVER]
     found += [(life.exit_lo, min(life.exit_hi + recovery_ns, FOREVER)) for life in ended]

@@ -1,6 +1,7 @@
 """Delays between attempts: shorter than the policy's, longer with a worker free, or without its jitter."""
 
 import math
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -9,6 +10,8 @@ from stormproof_target import Promise
 from chaos.causes import Cause
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
+from scenarios.history_causes import merged, overlap_ns
+from scenarios.history_faults import PRODUCER
 from scenarios.history_types import FOREVER, Job, Run, ns, s
 from scenarios.windows import disturbed
 
@@ -56,6 +59,7 @@ ANOMALIES: Final = {
 CLOCK_SLACK_NS: Final = (
     5_000_000  # the server's clock against the monotonic one over a delay of seconds: 500 ppm and rounding
 )
+STEP_NS: Final = ns(0.1)
 JITTER_DISTANCE_MIN: Final = 0.33
 JITTER_CHANCE_MAX: Final = 1e-9
 JITTER_SAMPLES_MIN: Final = 100
@@ -65,9 +69,10 @@ def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judge
     """Examined: pairs of a failure and its repeat. One that has another cause too is explained, and says nothing."""
     causes = history.causes(promise, scenario.policy)
     tally = Gathered()
-    jittered: list[tuple[int, int, int]] = []
+    jittered: list[tuple[int, int, int, int]] = []
     retried = history.jobs_that((pl.col("n_failed") > 0) & (pl.col("n_runs") > 1))
-    quiet = disturbed(history, ns(promise.recovery_s))
+    quiet = disturbed(history, ns(promise.recovery_s), stalls=False)
+    stalled = _Stalled(history)
     slots = _Slots(history, min(scenario.workers.slots, promise.slots)) if len(retried) else None
     for job in history.stories(retried):
         for index, (a, b) in enumerate(job.pairs, start=1):
@@ -80,12 +85,13 @@ def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judge
             bounds = _bounds(job, causes, index)
             waited = b.start - a.end_lo
             in_calm = not any(lo <= b.start and hi >= a.start for lo, hi in quiet)
+            stalled_ns = stalled.within(a.end_lo, b.start)
             if waited + CLOCK_SLACK_NS < bounds[0]:
                 tally.findings.append(_finding("early retry", job, a, b, bounds, history))
-            elif in_calm and slots and _too_late(a, b, bounds, promise, slots):
+            elif in_calm and slots and _too_late(a, b, bounds, promise, slots, stalled_ns):
                 tally.findings.append(_finding("late retry", job, a, b, bounds, history))
             if in_calm and index == sum(causes.failed_surely(run, job) for run in job.runs[:index]):
-                jittered.append((waited, *bounds))
+                jittered.append((waited, stalled_ns, *bounds))
     lopsided = _without_jitter(jittered, ns(promise.start_gap_s) + _promote(promise), history, scenario)
     if lopsided:
         tally.findings.append(lopsided)
@@ -95,7 +101,7 @@ def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judge
 def _bounds(job: Job, causes: "Causes", index: int) -> tuple[int, int]:
     """Least and most in ns over every number of failures that the queue may have counted before the pair."""
     surely = max(sum(causes.failed_surely(run, job) for run in job.runs[:index]), 1)
-    most = max(index, min(index + causes.hidden(job), causes.policy.max_attempts))
+    most = max(index, min(index + causes.hidden(job, job.pairs[index - 1][1].start), causes.policy.max_attempts))
     each = [causes.policy.backoff.bounds_s(k) for k in range(surely, max(most, surely) + 1)]
     return ns(min(low for low, _ in each)), ns(max(high for _, high in each))
 
@@ -105,15 +111,17 @@ def _promote(promise: Promise) -> int:
     return ns(min(promise.promote_s, promise.sweep_s))
 
 
-def _too_late(a: Run, b: Run, bounds: tuple[int, int], promise: Promise, slots: "_Slots") -> bool:
+def _too_late(a: Run, b: Run, bounds: tuple[int, int], promise: Promise, slots: "_Slots", stalled_ns: int) -> bool:
     """A backlog delays lawfully, and so does a batch in hand or a limit: only a slot that was surely free accuses.
 
-    The delay begins when the queue hears of the failure, up to ``report_s`` after its end.
+    The delay begins when the queue hears of the failure, up to ``report_s`` after its end. From then on the job must
+    have been seen to start soon after any time at which a slot was free for as long as its way there may take.
     """
-    limit = bounds[1] + ns(promise.report_s) + ns(promise.start_gap_s) + _promote(promise)
-    held_up = promise.prefetch > 1 or promise.concurrency is not None or promise.rate_n is not None
-    late = b.start - a.end_hi > limit and not held_up
-    return late and slots.free_between(a.end_hi + bounds[1], b.start)
+    if promise.prefetch > 1 or promise.concurrency is not None or promise.rate_n is not None:
+        return False
+    due = a.end_hi + ns(promise.report_s) + bounds[1]
+    way = ns(promise.start_gap_s) + _promote(promise) + stalled_ns
+    return any(slots.free_between(t, t + way) for t in range(due, b.start - way, STEP_NS))
 
 
 def _finding(anomaly: str, job: Job, a: Run, b: Run, bounds: tuple[int, int], history: "History") -> Finding:
@@ -130,12 +138,30 @@ def _finding(anomaly: str, job: Job, a: Run, b: Run, bounds: tuple[int, int], hi
     )
 
 
+class _Stalled:
+    """How long the machine let no process run, or not those of some worker."""
+
+    def __init__(self, history: "History") -> None:
+        self.intervals = merged((stall.lo, stall.hi) for stall in history.stalls)
+        self.ends = [hi for _, hi in self.intervals]
+
+    def within(self, lo: int, hi: int) -> int:
+        """In ns."""
+        total = 0
+        for each in self.intervals[bisect_left(self.ends, lo) :]:
+            if each[0] > hi:
+                break
+            total += overlap_ns(each, (lo, hi))
+        return total
+
+
 class _Slots:
     """Whether a slot was surely free: fewer runs were open at the begin, or started later, than there are slots."""
 
     def __init__(self, history: "History", slots: int) -> None:
         self.starts, self.ends = history.starts_and_ends
-        self.lives = [life for lives in history.lives.values() for life in lives]
+        workers = (lives for worker, lives in history.lives.items() if worker != PRODUCER)
+        self.lives = [life for lives in workers for life in lives]
         self.slots = slots
 
     def free_between(self, lo: int, hi: int) -> bool:
@@ -145,20 +171,26 @@ class _Slots:
         return int(begun_by_hi) - int(ended_by_lo) < alive
 
 
+def _share(ratio: float) -> float:
+    """The uniform distribution at ``ratio``: one delay that is far too long moves it no further than to the end."""
+    return min(max(ratio, 0.0), 1.0)
+
+
 def _without_jitter(
-    samples: list[tuple[int, int, int]], noise: int, history: "History", scenario: "Scenario"
+    samples: list[tuple[int, int, int, int]], noise: int, history: "History", scenario: "Scenario"
 ) -> Finding | None:
     """Distance of the delays' distribution from the uniform one that ``full`` and ``equal`` jitter promise.
 
-    A delay is seen late by up to ``noise``, so its true share of the range lies in an interval, and the distance that
-    counts is the least over all of them. Its chance under true jitter is bounded by Dvoretzky-Kiefer-Wolfowitz.
+    A delay is seen late by up to ``noise`` and what the machine stalled meanwhile, so its true share of the range lies
+    in an interval, and the distance that counts is the least over all of them. Its chance under true jitter is bounded
+    by Dvoretzky-Kiefer-Wolfowitz.
     """
-    wide = [(waited, low, high) for waited, low, high in samples if high >= ns(1.0) and high > low]
+    wide = [each for each in samples if each[3] >= ns(1.0) and each[3] > each[2]]
     n = len(wide)
     if n < JITTER_SAMPLES_MIN or history.faults or scenario.policy.backoff.jitter == "none":
         return None
-    seen = sorted((waited - low) / (high - low) for waited, low, high in wide)
-    earliest = sorted((waited - noise - low) / (high - low) for waited, low, high in wide)
+    seen = sorted(_share((waited - low) / (high - low)) for waited, _, low, high in wide)
+    earliest = sorted(_share((waited - noise - stall - low) / (high - low)) for waited, stall, low, high in wide)
     distance = max(
         max(rank / n - at_most, at_least - (rank - 1) / n)
         for rank, (at_least, at_most) in enumerate(zip(earliest, seen, strict=True), start=1)

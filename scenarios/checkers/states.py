@@ -55,6 +55,7 @@ ANOMALIES: Final = {
         means="What was called off is done nevertheless.",
     ),
 }
+IN_TWO_PLACES: Final = "job in two places"
 OVER: Final = frozenset({"finished", "dead", "cancelled"})
 
 
@@ -79,7 +80,7 @@ def states(history: "History", promise: Promise, scenario: "Scenario") -> Judged
     rest = Rest(causes, scenario)
     for job in history.stories(odd):
         problem = _problem(job, rest)
-        if problem and not rest.settled(job):
+        if problem and not _read_at_rest(job, problem[0], rest):
             tally.undecided += 1
         elif problem:
             last = job.runs[-1] if job.runs else None
@@ -99,6 +100,13 @@ def states(history: "History", promise: Promise, scenario: "Scenario") -> Judged
     return tally.judged()
 
 
+def _read_at_rest(job: Job, anomaly: str, rest: Rest) -> bool:
+    """What is over moves no more, whoever may still have a report to make of it: so it stood in both places."""
+    if anomaly == IN_TWO_PLACES and job.state in OVER:
+        return rest.nothing_moves and job.job not in rest.open_jobs
+    return rest.settled(job)
+
+
 def _told_elsewhere(job: Job) -> bool:
     """One dead letter twice is for ``dead_letters`` to say."""
     return job.state == "dead" and len(set(job.found_in)) == 1
@@ -114,7 +122,7 @@ def _broken_off(job: Job, rest: Rest) -> bool:
 def _problem(job: Job, rest: Rest) -> tuple[str, str, str] | None:
     """Anomaly, what the job is or does, and the clause that it breaks."""
     if len(job.found_in) > 1 and not (_told_elsewhere(job) or _broken_off(job, rest)):
-        return "job in two places", f"stands in {' and in '.join(job.found_in)}", "states"
+        return IN_TWO_PLACES, f"stands in {' and in '.join(job.found_in)}", "states"
     if job.state == "finished" and not job.ok_runs:
         return "false completion", "is finished by the queue's word, but none of its runs ended well", "states"
     superseded = _by_a_zombie(job, rest)

@@ -155,7 +155,7 @@ def _excuse(run: Run, job: Job, causes: "Causes") -> str:
     told_to_stop = life.told_to_stop if life and causes.promise.stop_is_a_cause else FOREVER
     if life and min(life.killed, life.exit_lo, told_to_stop) <= run.end_hi:  # who of the two was first, who knows
         return "its supervisor was killed, ended, or told to stop"
-    if causes.cut_in(run, causes.grant_lo(run), run.end_hi):
+    if causes.breaks_in(run, causes.grant_lo(run), run.end_hi):
         return "it may have fenced itself"
     if run.end_lo <= run.start and run.end_hi - run.start > TIMER_SLACK_NS:
         return "it was gone before anybody could look"

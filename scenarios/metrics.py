@@ -15,6 +15,7 @@ from reports.run_record import Latency, Metric, Percentile, Recovery, Remainder
 from scenarios.checkers import lost
 from scenarios.history_causes import merged
 from scenarios.history_types import FOREVER, ns, s
+from scenarios.samples import quantile_s, samples_needed, share, timed
 from scenarios.windows import calm, disturbed, episodes, recovery_ns
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Metrics:
         self.history, self.promise, self.scenario, self.given_p95_s = history, promise, scenario, calm_p95_s
         self.lost = lost.look(history, promise, scenario)
         self.stopped = min(history.looked_at, history.end)
-        self.jobs = _timed(history, promise, scenario)
+        self.jobs = timed(history, promise, scenario)
         self.forgotten = lost.lost_by_store(history, self.jobs)["job"]  # no doing of the queue's
         asked = [each["job"] for each in history.op_rows if each["op"] == "cancel"]
         called_off = pl.col("job").is_in(asked) & (pl.col("n_ok") == 0)  # whoever asked for that waits for no end
@@ -57,7 +58,7 @@ class Metrics:
             self.job_time(1.0),
             self.recovery(),
             *self.availability(),
-            self.unknown_share(),
+            self.unknownshare(),
             self.generator_lag(),
             self.dead_letter_age(),
             Metric(name="retries", value=self._retries(), unit="jobs", n=self.history.runs.height),
@@ -105,7 +106,7 @@ class Metrics:
         good = self.able.filter(pl.col("n_ok") > 0).height
         return Metric(name="success_rate", value=good / n if n else None, unit="ratio", n=n)
 
-    def unknown_share(self) -> Metric:
+    def unknownshare(self) -> Metric:
         """Enqueues whose outcome nobody knows / enqueues invoked."""
         n = self.jobs.height
         unknown = self.jobs.filter(pl.col("outcome") == "unknown").height
@@ -172,8 +173,8 @@ class Metrics:
         details = f"{late} enqueues were begun late: all of the producer's threads were busy" if late else ""
         in_calm = every.filter(calm(pl.col("intended"), due, self.disturbed))
         return (
-            _share("availability", in_calm, details),
-            _share("availability_raw", every, details),
+            share("availability", in_calm, details),
+            share("availability_raw", every, details),
         )
 
     # ---- recovery
@@ -260,46 +261,3 @@ class Metrics:
 
     def _at_s(self, t: int) -> float:
         return s(t - self.history.begin)
-
-
-def samples_needed(q: float) -> int:
-    """Samples without which a quantile or ratio ``q`` says nothing: 3 / (1 - q); 1 for a maximum."""
-    return 1 if q >= 1 else math.ceil(round(3 / (1 - q), 6))
-
-
-def quantile_s(jobs: pl.DataFrame, q: float, column: str = "time") -> float | None:
-    """Nearest-rank quantile in seconds: the smallest time that at least ``q`` of the jobs do not exceed."""
-    if jobs.is_empty():
-        return None
-    rank = min(max(math.ceil(q * jobs.height) - 1, 0), jobs.height - 1)
-    value = int(jobs[column].sort()[rank])
-    return math.inf if value >= FOREVER // 2 else s(value)
-
-
-def _share(name: str, sample: pl.DataFrame, details: str) -> Metric:
-    n = sample.height
-    return Metric(name=name, value=int(sample["in_time"].sum()) / n if n else None, unit="ratio", n=n, details=details)
-
-
-def _timed(history: "History", promise: Promise, scenario: "Scenario") -> pl.DataFrame:
-    """Jobs with ``can_succeed``, ``done`` (``FOREVER``: never), ``time``, ``own_time`` without delays and backoffs."""
-    policy = scenario.policy
-    able = (pl.col("kind") == "succeed") | (
-        (pl.col("kind") == "fail") & (pl.col("times") > 0) & (pl.col("times") < policy.max_attempts)
-    )
-    exact = history.can("backoff")
-    waits, total = {0: 0}, 0
-    for k in range(1, policy.max_attempts + 1):
-        _, most_s = policy.backoff.bounds_s(k)
-        total += ns((most_s if exact else math.ceil(most_s)) + promise.start_gap_s + promise.sweep_s)
-        waits[k] = total
-    own = pl.col("delay") + pl.col("n_failed").clip(0, policy.max_attempts).replace_strict(waits, return_dtype=pl.Int64)
-    time = pl.when(pl.col("done") >= FOREVER).then(FOREVER).otherwise(pl.col("done") - pl.col("intended"))
-    return (
-        history.jobs.lazy()
-        .filter(pl.col("invoked") >= history.begin)  # what warmed the system up is no load
-        .with_columns(can_succeed=able, done=pl.col("first_ok_end").fill_null(FOREVER))
-        .with_columns(time=time)
-        .with_columns(own_time=pl.col("time") - own)
-        .collect()
-    )

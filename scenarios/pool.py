@@ -6,7 +6,8 @@ from typing import Final
 import polars as pl
 
 from reports.run_record import Metric, Remainder
-from scenarios.metrics import QUANTILES, Metrics, quantile_s
+from scenarios.metrics import QUANTILES, Metrics
+from scenarios.samples import quantile_s
 
 DEAD_LETTER_WINDOW_S: Final = 24 * 3600.0
 SUMMED: Final = ("lost", "unfinished")

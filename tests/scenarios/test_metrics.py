@@ -9,7 +9,8 @@ from stormproof_target.spec import fails
 
 from reports.run_record import SERIES_BINS_MAX, Metric
 from scenarios.history import History
-from scenarios.metrics import Metrics, samples_needed
+from scenarios.metrics import Metrics
+from scenarios.samples import samples_needed
 from scenarios.series import bin_width_s, marks, series
 from tests.scenarios.histories import (
     PROMISE,

@@ -36,12 +36,17 @@ BROKEN = replace(SMALL, name="broken")
 
 
 def fails_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    """The scenario ``broken`` fails, whatever would have become of it; all others run."""
+    """The scenario ``broken`` fails, whatever would have become of it, and ``dead`` for want of a target.
+
+    All others run.
+    """
     run = ScenarioRunner.run
 
     def failing(self: ScenarioRunner) -> RunResult:
         if self.scenario.name == "broken":
             raise error
+        if self.scenario.name == "dead":
+            raise TargetError("it does not listen any more")
         return run(self)
 
     monkeypatch.setattr(ScenarioRunner, "run", failing)
@@ -54,12 +59,13 @@ def campaign(out: Path, *scenarios: object) -> CampaignResult:
 
 def test_the_others_are_judged_and_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fails_with(monkeypatch, HarnessError("the disk is full"))
-    result = campaign(tmp_path, BROKEN, SMALL)
-    broken, small = load(result.directory / "run.json").parts[0].scenarios
+    result = campaign(tmp_path, BROKEN, SMALL, replace(SMALL, name="dead"))
+    broken, small, dead = load(result.directory / "run.json").parts[0].scenarios
+    assert (dead.verdict, dead.error) == (Verdict.INCONCLUSIVE, "it does not listen any more")
     assert (broken.verdict, broken.error) == (Verdict.INCONCLUSIVE, "the disk is full")
     assert broken.why == ("the harness failed: the disk is full",)
     assert (small.verdict, small.error, small.load.acknowledged) == (Verdict.PASS, "", 60)
-    assert result.errors == ("Broken: the disk is full",)
+    assert result.errors == ("Broken: the disk is full", "Dead: it does not listen any more")
     assert result.exit_code(result.verdict) is Exit.HARNESS
     for name in ("report.html", "junit.xml", "summary.md"):
         assert "the disk is full" in (result.directory / name).read_text(), name

@@ -14,7 +14,7 @@ from reports.objectives import Policy
 from reports.run_record import FaultRun, ObjectiveResult, Part, ScenarioRun
 from reports.verdict import Verdict, worst
 from scenarios.catalog import CATALOG
-from scenarios.cohorts import judge_by_cohorts
+from scenarios.cohorts import LINES_MAX, judge_stored
 from scenarios.fit import Fitted, fit
 from scenarios.history import History, HistoryError, read_history
 from scenarios.metrics import Metrics
@@ -99,10 +99,10 @@ def check_part(
             continue
         path = stored_history(directory, stored)
         scenario = scenarios.of(stored)
-        if path.is_dir():
-            one = _by_cohorts(path, stored, scenario)
+        history = read_stored(path)
+        if path.is_dir() or history.lines > LINES_MAX:
+            one = _by_cohorts(path, history, stored, scenario)
         else:
-            history = read_stored(path)
             description = _description(history, part, stored)
             fitted = fit(scenario, description, own_store=not any(NOT_OURS in note for note in stored.load.notes))
             metrics = Metrics(history, description.promise, fitted.scenario, _calm_p95_s(measured))
@@ -155,12 +155,11 @@ def _judged(
         return failed(circumstances, str(error))
 
 
-def _by_cohorts(path: Path, stored: ScenarioRun, scenario: Scenario) -> Again:
+def _by_cohorts(path: Path, history: History, stored: ScenarioRun, scenario: Scenario) -> Again:
     """Of a run that is too long to be held only the checkers are asked."""
-    promise = Promise.from_dict(History.read_parquet(path).header.promise)
-    judgement = judge_by_cohorts(path, promise, scenario)
+    judgement = judge_stored(path, Promise.from_dict(history.header.promise), scenario)
     run = replace(stored, checkers=tuple(map(checker_run, judgement.checkers)), verdict=judgement.verdict)
-    return Again(stored, run, tuple(_changes(stored, run)), ("checkers only: the history is stored in cohorts",))
+    return Again(stored, run, tuple(_changes(stored, run)), ("checkers only: the history is too long to be held",))
 
 
 def _again(stored: ScenarioRun, run: ScenarioRun, fitted: Fitted) -> Again:

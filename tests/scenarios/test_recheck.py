@@ -14,6 +14,8 @@ from scenarios.checkers import registry as registered
 from scenarios.cli import main
 from scenarios.exit_codes import Exit
 from scenarios.fit import fit
+from scenarios.history import History
+from scenarios.history_stored import CohortWriter
 from scenarios.metrics import Metrics
 from scenarios.recheck import Scenarios, replayed, stored_history
 from scenarios.record import Circumstances, record
@@ -162,3 +164,16 @@ def test_where_a_campaign_keeps_what(tmp_path: Path) -> None:
     assert Scenarios(None).of(one).name == "steady"
     with pytest.raises(ScenarioFileError, match="no scenario of this name in the catalogue"):
         Scenarios(None).of(replace(one, name="luck"))
+
+
+def test_a_history_in_cohorts_is_judged_by_its_checkers(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = store(*DONE)
+    path = folder / "reference" / "table" / "history.parquet"
+    told = History.read_parquet(path.rename(folder / "whole.parquet"))
+    writer = CohortWriter(path, 2)
+    writer.add(told.frames)
+    writer.close(told.header, told.torn)
+    code, said, error = check(capsys, folder)
+    assert code == Exit.PASS, said + error
+    assert "note: checkers only" in said
+    assert "lost          examined 1," in said

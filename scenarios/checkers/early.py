@@ -7,13 +7,15 @@ from stormproof_target import Promise
 
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
-from scenarios.history_types import ns, s
+from scenarios.clocks import anchors
+from scenarios.history_types import FOREVER, ns, s
 
 if TYPE_CHECKING:
     from scenarios.history import History
     from scenarios.scenario import Scenario
 
 READING_SLACK_NS: Final = ns(0.005)  # a clock that is read to the millisecond, here and there
+ANCHOR_NS_MAX: Final = ns(0.02)  # a reading that took longer says too little of when it was
 CLOCK_RATE_SHARE: Final = 1000  # one part of so many: twice the 500 ppm by which NTP may slew a clock
 
 
@@ -29,9 +31,9 @@ ANOMALIES: Final = {
 def early(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     """Examined: delayed jobs that ran. Their delay counts from before the enqueue's first byte was sent.
 
-    So no clock is compared but for its rate, and for a step of the wall clock by which the store reckons: each process
-    wrote both clocks down at its begin, and what lies between the largest and the least difference is allowed. Only
-    the first run of a job counts, unless an operator requeued it: later ones have delays of their own.
+    So no clock is compared but for its rate, and for being set forward: by as much as it may have been, a job may start
+    early, since a store reckons by its own. Only the first run of a job counts, unless an operator requeued it: later
+    ones have delays of their own.
     """
     del promise, scenario
     ran = (pl.col("delay") > 0) & pl.col("first_start").is_not_null()
@@ -40,11 +42,11 @@ def early(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
         return tally.judged()
     slack = READING_SLACK_NS + pl.col("delay") // CLOCK_RATE_SHARE
     ahead = history.jobs_that(ran & (pl.col("first_start") + slack < pl.col("invoked") + pl.col("delay")))
-    steps = _steps_ns(history) if len(ahead) else 0
+    forward = _set_forward_ns(history) if len(ahead) else 0
     requeued = {event["job"] for event in history.op_rows if event["op"] == "requeue"}
     for job in history.stories(ahead):
         first = min(job.runs, key=lambda run: run.start)
-        if job.job in requeued or first.start + steps + READING_SLACK_NS + job.delay // CLOCK_RATE_SHARE >= (
+        if job.job in requeued or first.start + forward + READING_SLACK_NS + job.delay // CLOCK_RATE_SHARE >= (
             job.invoked + job.delay
         ):
             tally.explained += 1
@@ -61,7 +63,7 @@ def early(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
                 ),
                 runs=(first.run,),
                 causes_rejected=(
-                    f"No clock: the wall clock, which servers go by, was set by {s(steps):.3f} s at most.",
+                    f"No clock: the wall clock, which servers go by, was set by {s(forward):.3f} s at most.",
                 ),
                 clause="early",
             )
@@ -69,8 +71,16 @@ def early(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     return tally.judged()
 
 
-def _steps_ns(history: "History") -> int:
-    """By how much the wall clock may have been set while the scenario ran, as its processes' first lines show."""
-    differences = history.frames["open"].select(apart=pl.col("wall_ns") - pl.col("t")).drop_nulls()["apart"]
-    most, least = differences.max(), differences.min()
-    return most - least if isinstance(most, int) and isinstance(least, int) else 0
+def _set_forward_ns(history: "History") -> int:
+    """By how much the clock that servers go by may have been set forward while the scenario ran, at most.
+
+    As anchors tell it, or without any the first lines of processes, which hold both clocks of this machine.
+    """
+    told = [each.offset for each in anchors(history.few["anchor"]) if each.hi - each.lo <= ANCHOR_NS_MAX]
+    if not told:
+        opened = history.frames["open"].select("t", "wall_ns").drop_nulls().sort("t")
+        told = [(wall - t, wall - t) for t, wall in opened.iter_rows()]
+    most, least = 0, FOREVER
+    for lo, hi in told:
+        most, least = max(most, hi - least), min(least, lo)
+    return most

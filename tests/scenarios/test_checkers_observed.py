@@ -38,6 +38,12 @@ def clocks(at: float, wall: float) -> Lines:
              "pid_start": 1, "wall_ns": at_ns(1e6 + wall)}]  # fmt: skip
 
 
+def anchors(*readings: tuple[float, float], took: float = 0.001) -> Lines:
+    """The harness reads the server's clock: when, and what it says."""
+    return [{"w": "harness-1-a", "t": at_ns(at + took), "e": "anchor", "lo_ns": at_ns(at),
+             "server_us": round((1e6 + wall) * 1e6), "server": "a"} for at, wall in readings]  # fmt: skip
+
+
 def rolled_back(at: float) -> Lines:
     return [*canary(1, at - 0.5), *canary(2, at, missing=True), *canary(3, at + 0.5)]
 
@@ -60,6 +66,10 @@ EARLY = [
     legal("early", "a server's clock that gains 1 ms in a second", LATE, run("j", 4.995, 5.1)),
     legal("early", "the wall clock was set forward meanwhile", LATE, clocks(0, 0), clocks(7, 8), run("j", 4.1, 4.2),
           explained=1),
+    legal("early", "the server's clock was set forward meanwhile", LATE, anchors((0, 0), (2, 3.001), (6, 7)),
+          run("j", 4.1, 4.2), explained=1),
+    legal("early", "the server's clock was set forward and back", LATE, anchors((0, 0), (2, 4), (6, 6)),
+          run("j", 3.1, 3.2), explained=1),
     legal("early", "no delay", acked("j", 0), run("j", 0, 0.1)),
     legal("early", "its retry has a delay of its own", acked("j", 0, delay=5, spec=fails(times=1)),
           run("j", 5, 5.1, "error"), run("j", 5.2, 5.3)),
@@ -69,6 +79,10 @@ EARLY = [
     illegal("early", "early start", "though nobody answered its enqueue", invoked("j", 0, delay=5), run("j", 3, 3.1)),
     illegal("early", "early start", "by more than the wall clock was set", LATE, clocks(0, 0), clocks(7, 8),
             run("j", 3.9, 4.2)),
+    illegal("early", "early start", "though the server's clock was set back", LATE, anchors((0, 9), (2, 1), (6, 5)),
+            run("j", 4.1, 4.2)),
+    illegal("early", "early start", "and only a reading that took long allows for it", LATE,
+            anchors((0, 0), (2, 2), (6, 6)), anchors((3, 4), took=1.5), run("j", 4.1, 4.2)),
     illegal("early", "early start", "and at its time once more", LATE, run("j", 1, 1.1), run("j", 5, 5.1)),
 ]  # fmt: skip
 

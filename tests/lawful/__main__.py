@@ -40,6 +40,8 @@ def main() -> int:
     total, began = Chunk(), time.monotonic()
     for chunk in look_at_many(given.first, given.n, given.jobs):
         total.add(chunk)
+        for seed, findings in chunk.accused:
+            print(f"seed {seed}: {findings[0]}", file=sys.stderr, flush=True)
         if total.n % PROGRESS_EVERY < CHUNK:
             print(f"{total.n} of {given.n}, {len(total.accused)} accused", file=sys.stderr, flush=True)
     took_s = time.monotonic() - began

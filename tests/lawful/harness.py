@@ -35,6 +35,8 @@ class Harness:
             play.at(end, self._wait, end)
         if play.world.policy.concurrency is not None:
             play.at(us(0.25), self._count)
+        if play.world.policy.rate_n is not None or any(plan.delay for plan in play.plans.values()):
+            play.at(us(0.05), self._anchor)
         if play.world.habits.watched:
             play.at(us(0.1), self._sample, {})
 
@@ -44,6 +46,16 @@ class Harness:
             told = {state: states[state] for state in ("waiting", "delayed", "running", "dead")}
             self.play.told.harness(self.play.now, "count", queue="default", **told)
         self.play.at(self.play.now + us(0.5), self._count)
+
+    def _anchor(self) -> None:
+        """It asks the server for its time."""
+        if self.play.now >= max(self.play.down_until, self.play.stalled_until):
+            asked = self.play.now - self.play.rng.randint(50, 2000)
+            then = self.play.rng.randint(asked, self.play.now)
+            self.play.told.harness(
+                self.play.now, "anchor", lo_ns=(ZERO_US + asked) * 1000, server_us=ZERO_US * 7 + then, server="s"
+            )  # fmt: skip
+        self.play.at(self.play.now + us(1.0), self._anchor)
 
     def _sample(self, used: dict[int, int]) -> None:
         """Memory and descriptors go up and down; a process computes a little, and as long as a body runs."""

@@ -8,6 +8,7 @@ from stormproof_target import Promise
 from chaos.causes import Cause
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
+from scenarios.checkers.rejected import no_store_loss
 from scenarios.history_types import Job
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def attempts(history: "History", promise: Promise, scenario: "Scenario") -> Judg
                     at_ns=last.start if last else job.state_at,
                     says=f"Job {job.job} {problem[1]}" + (f"; last {told(last, history.begin)}." if last else "."),
                     runs=tuple(run.run for run in job.runs),
-                    causes_rejected=problem[2],
+                    causes_rejected=(*problem[2], *_in_general(job, causes)),
                     clause="max_attempts",
                 )
             )
@@ -141,6 +142,17 @@ def _too_many(job: Job, causes: "Causes", most: int) -> tuple[str, str, tuple[st
             (),
         )
     return None
+
+
+def _in_general(job: Job, causes: "Causes") -> tuple[str, ...]:
+    heard = sum(causes.reported_surely(run, job) for run in job.runs)
+    return (
+        f"Not unheard: of its {len(job.runs)} runs the queue surely heard of the end of {heard}.",
+        "No operator: nobody asked for the job to be requeued."
+        if not causes.requeued(job)
+        else "Operators: they asked for it again, which begins a count anew and does not explain this.",
+        no_store_loss(causes),
+    )
 
 
 def _too_few(job: Job, causes: "Causes", most: int) -> tuple[str, str, tuple[str, ...]] | None:

@@ -63,6 +63,18 @@ STEP_NS: Final = ns(0.1)
 JITTER_DISTANCE_MIN: Final = 0.33
 JITTER_CHANCE_MAX: Final = 1e-9
 JITTER_SAMPLES_MIN: Final = 100
+_REJECTED: Final = {
+    "early retry": (
+        "No other cause: no kill, cut, stop, store loss or request may have made it run again.",
+        "No miscount: for no number of failures that the queue may have counted is the delay so short.",
+        f"No clock: {CLOCK_SLACK_NS / 1e6:g} ms are allowed for the server's clock against ours.",
+    ),
+    "late retry": (
+        "No other cause: no kill, cut, stop, store loss or request lies between the two runs.",
+        "No backlog: a slot was free from the longest backoff on until it started.",
+        "No disturbance: no fault and no stall lies near it, and sweep and start are added to the longest backoff.",
+    ),
+}
 
 
 def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
@@ -134,6 +146,7 @@ def _finding(anomaly: str, job: Job, a: Run, b: Run, bounds: tuple[int, int], hi
             f" the policy's backoff is {s(bounds[0]):.3f} s to {s(bounds[1]):.3f} s."
         ),
         runs=(a.run, b.run),
+        causes_rejected=_REJECTED[anomaly],
         clause="backoff",
     )
 
@@ -205,6 +218,11 @@ def _without_jitter(
         says=(
             f"The delays of {n} retries are not spread as {scenario.policy.backoff.jitter} jitter spreads them:"
             f" their distribution is {distance:.2f} away from it (chance below {chance:.0e})."
+        ),
+        causes_rejected=(
+            f"Not chance: true jitter is so far from it in less than {chance:.0e} of such runs.",
+            f"Not seen late: up to {s(noise):.3f} s of each delay may be sweep and start, and are reckoned with.",
+            "No fault: none was injected in this history.",
         ),
         clause="backoff",
     )

@@ -57,6 +57,7 @@ def concurrency(history: "History", promise: Promise, scenario: "Scenario") -> J
                 job=None,
                 at_ns=t,
                 says=f"Queue {queue} had {running} leases at {s(t - history.begin):.3f} s; {limit} are allowed.",
+                causes_rejected=("Not two readings: it is one number, read in one step of the store.",),
                 clause="concurrency",
             )
         )

@@ -8,6 +8,7 @@ from stormproof_target import Promise
 
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
+from scenarios.checkers.rejected import state_rejected
 from scenarios.history_rest import Rest
 from scenarios.history_types import Job, Run, ns, s
 
@@ -96,12 +97,12 @@ def dead_letters(history: "History", promise: Promise, scenario: "Scenario") -> 
             if job.state == "cancelled":
                 must = ""  # what an operator wanted ended is no dead letter, however it failed meanwhile
             if must and job.outcome != "rejected" and rest.settled(job) and not causes.requeued(job):
-                tally.findings.append(_missing(job, must, rest, history))
+                tally.findings.append(_missing(job, must, rest))
             else:
                 tally.explained += 1
             continue
         problems = list(_wrong(job, causes, says_why=reasons > 0))
-        tally.findings += [_finding(job, anomaly, says, history) for anomaly, says in problems]
+        tally.findings += [_finding(job, anomaly, says, rest) for anomaly, says in problems]
         tally.explained += not must and not problems
     return tally.judged()
 
@@ -164,23 +165,24 @@ def _wrong(job: Job, causes: "Causes", *, says_why: bool) -> Iterator[tuple[str,
             )
 
 
-def _missing(job: Job, must: str, rest: Rest, history: "History") -> Finding:
+def _missing(job: Job, must: str, rest: Rest) -> Finding:
     where = f"lies in {', '.join(job.found_in)} ({job.state})" if job.found_in else "is nowhere"
     return _finding(
         job,
         "missing dead letter",
         f"must be a dead letter, since {must}; {s(rest.quiet_ns):.1f} s after the last event it {where}",
-        history,
+        rest,
     )
 
 
-def _finding(job: Job, anomaly: str, says: str, history: "History") -> Finding:
+def _finding(job: Job, anomaly: str, says: str, rest: Rest) -> Finding:
     last = job.runs[-1] if job.runs else None
     return Finding(
         anomaly=anomaly,
         job=job.job,
         at_ns=last.end_lo if last else job.state_at,
-        says=f"Job {job.job} {says}" + (f". Its last was {told(last, history.begin)}." if last else "."),
+        says=f"Job {job.job} {says}" + (f". Its last was {told(last, rest.history.begin)}." if last else "."),
         runs=tuple(run.run for run in job.runs),
+        causes_rejected=state_rejected(rest.causes, job, rest.quiet_ns),
         clause="dead_letters",
     )

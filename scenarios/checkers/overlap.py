@@ -108,6 +108,11 @@ def _unfenced(history: "History", causes: "Causes") -> Iterator[Finding]:
                             f" off; its lease of {causes.promise.lease_s:g} s had ended by then."
                         ),
                         runs=(run.run,),
+                        causes_rejected=(
+                            f"No freeze: {run.worker} was neither stopped nor starved, so it could act.",
+                            "No dead supervisor: its worker lived until the lease had ended.",
+                            f"No short cut: it fired, and lasted {s(until - span.inject):.3f} s.",
+                        ),
                         clause="self_fencing",
                     )
 

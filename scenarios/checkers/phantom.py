@@ -29,6 +29,17 @@ ANOMALIES: Final = {
     ),
 }
 
+_REJECTED: Final = {
+    "ghost run": (
+        "Not unknown: an enqueue whose outcome nobody knows may run, and this one is none.",
+        "Not lost: a missing line of the producer's ledger would have been an error of the harness.",
+    ),
+    "corrupted arguments": (
+        "Not another job: the job's id came with the arguments, and is right.",
+        "Not the ledger: both checksums are of the bytes that went in and came out.",
+    ),
+}
+
 
 def phantom(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     """Examined: runs. An enqueue whose outcome is unknown may run, and so may one that is not acknowledged yet."""
@@ -69,6 +80,7 @@ def phantom(history: "History", promise: Promise, scenario: "Scenario") -> Judge
                 at_ns=row["start"],
                 says=f"Job {row['job']} ran on {row['worker']} pid {row['pid']}, but {why}.",
                 runs=(row["run"],),
+                causes_rejected=_REJECTED[anomaly],
             )
         )
     return tally.judged()

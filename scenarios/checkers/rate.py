@@ -84,6 +84,10 @@ def rate(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
                         f" {promise.rate_window_s:g} s, and a grant comes at most {promise.start_gap_s:g} s before."
                     ),
                     runs=(run,),
+                    causes_rejected=(
+                        "No cut: runs whose worker may have had to wait between grant and start are left out.",
+                        f"Not delayed: a grant lies at most {promise.start_gap_s:g} s before its start, which counts.",
+                    ),
                     clause="rate",
                 )
             )
@@ -102,5 +106,6 @@ def _by_its_own_word(history: "History", n: int, window_s: float) -> Iterator[Fi
                     f"Queue {queue} says itself that it granted {n + 1} jobs within {span / 1e6:.6f} s; {n} may be in"
                     f" any {window_s:g} s."
                 ),
+                causes_rejected=("No clock of ours: both times are the server's.",),
                 clause="rate",
             )

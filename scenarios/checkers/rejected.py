@@ -1,6 +1,6 @@
 """Says of each of the seven causes why it can't have made run b follow run a: a finding's evidence."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scenarios.checkers.gather import OUTCOMES
 from scenarios.history_types import FOREVER, Job, Run, s
@@ -49,6 +49,40 @@ def causes_rejected(causes: "Causes", a: Run, b: Run, job: Job) -> tuple[str, ..
         else "A stop is no cause: the queue promises that a stopped worker repeats nothing."
     )
     return tuple(sentences)
+
+
+def state_rejected(causes: "Causes", job: Job, quiet_ns: int) -> tuple[str, ...]:
+    """Why a job's state in the end is no accident; ``quiet_ns`` is how long the system had rested when it was read."""
+    hidden = causes.hidden(job)
+    asked = sorted({f"{step['op']} {step['outcome'] or ''}".strip() for step in _requests(causes, job)})
+    unheard = [run.run for run in job.runs if not causes.reported_surely(run, job)]
+    return (
+        f"Not on its way: keys were read {s(quiet_ns):.1f} s after the last thing that happened.",
+        no_store_loss(causes),
+        f"Nothing hidden: {hidden} grants may have ended by a kill or a cut before their first line."
+        if hidden
+        else "Nothing hidden: no kill and no cut can have ended a grant before its first line.",
+        f"Heard or not: the end of {', '.join(unheard)} may not have been heard, which is reckoned with."
+        if unheard
+        else "No lost report: nothing kept the queue from hearing of each end.",
+        f"Operators: they asked for {', '.join(asked)}; that explains no such state."
+        if asked
+        else "No operator: nobody asked for the job to be cancelled or requeued.",
+    )
+
+
+def no_store_loss(causes: "Causes") -> str:
+    """What the canary says of the store."""
+    canary = causes.history.canary
+    return (
+        f"No store loss in reach: {len(canary.losses)} roll-backs, of which none explains it."
+        if canary.losses
+        else f"No store loss: all {canary.acked} canary writes survived."
+    )
+
+
+def _requests(causes: "Causes", job: Job) -> list[dict[str, Any]]:
+    return [step for step in causes.history.op_rows if step["job"] == job.job]
 
 
 def _not_killed(causes: "Causes", a: Run, between: str, zero: int) -> str:

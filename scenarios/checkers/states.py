@@ -7,6 +7,7 @@ from stormproof_target import Promise
 
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
+from scenarios.checkers.rejected import state_rejected
 from scenarios.history_faults import PRODUCER
 from scenarios.history_rest import Rest
 from scenarios.history_types import Job, Run, s
@@ -92,6 +93,7 @@ def states(history: "History", promise: Promise, scenario: "Scenario") -> Judged
                     says=f"Job {job.job} {problem[1]}"
                     + (f". Its last was {told(last, history.begin)}." if last else "."),
                     runs=tuple(run.run for run in job.runs),
+                    causes_rejected=state_rejected(causes, job, rest.quiet_ns),
                     clause=problem[2],
                 )
             )

@@ -113,6 +113,9 @@ def _too_short(run: Run, job: Job, causes: "Causes") -> Finding | str:
                 f" {s(run.end_hi - run.start):.3f} s; its timeout is {causes.policy.timeout_s:g} s."
             ),
             runs=(run.run,),
+            causes_rejected=(
+                f"Not granted earlier: at most {causes.promise.start_gap_s:g} s, and cuts, before the first line.",
+            ),
             clause="timeout",
         )
     if run.outcome != "exit":

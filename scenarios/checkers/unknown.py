@@ -45,6 +45,11 @@ def unknown(history: "History", promise: Promise, scenario: "Scenario") -> Judge
                     f"Nobody knows whether the enqueue of {row['job']} at {s(row['invoked'] - history.begin):.3f} s"
                     " took effect, although nothing was broken at the time."
                 ),
+                causes_rejected=(
+                    "No fault: none was injected while it went on, or shortly enough before to matter.",
+                    "No death: its producer was sent no signal.",
+                    f"Not too slow: it was given {scenario.enqueue_deadline_s:g} s and more to answer.",
+                ),
             )
         )
     return tally.judged()

@@ -26,6 +26,15 @@ def test_the_smallest_history_shows_the_anomaly_and_nothing_else(checker: str, n
         assert left != {name}, f"{part} is not needed"
 
 
+@pytest.mark.parametrize(("checker", "name", "anomaly"), DECLARED, ids=[name for _, name, _ in DECLARED])
+def test_a_finding_says_which_causes_were_considered_and_why_each_fails(
+    checker: str, name: str, anomaly: Anomaly
+) -> None:
+    for finding in find(checker, anomaly).findings:
+        assert finding.causes_rejected, name
+        assert all(": " in cause and cause.endswith(".") for cause in finding.causes_rejected), finding.causes_rejected
+
+
 def test_every_checker_declares_what_it_finds() -> None:
     assert declared().keys() == CHECKERS.keys()
     assert all(declared().values())

@@ -45,7 +45,7 @@ bench: setup ## measurements: ratios within one run
 	$(PYTEST) -m bench
 
 seeds: setup ## false alarms: the catalogue on the reference, N=5 times with other seeds, half of them beside a CPU hog
-	$(BIN)/stormproof seeds -n $(N) --jobs $(JOBS) --hog half
+	$(BIN)/stormproof seeds -n $(N) --jobs $(JOBS) --hog half --table docs/seeds.md --resume
 
 planted: setup ## each planted bug through the whole catalogue, beside the queue without one; a table bug by checker
 	$(BIN)/stormproof planted --jobs $(JOBS) --table docs/planted.md

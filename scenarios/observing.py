@@ -1,6 +1,6 @@
 """What is looked at besides runs: what workers' processes use while a scenario runs, and the store's keys at rest.
 
-``Observing`` writes ``sample`` events from a thread of its own. It costs about 1 % of a core with two workers: a look
+``Observing`` writes ``sample`` events from a thread of its own. It costs 1 to 2 % of a core with two workers: a look
 reads three small files of each process, and searches one worker's tree, the workers' in turn. A process that lives
 for less than ``AGE_S_MIN`` (a fork for each job, say) is not sampled, but for the supervisor.
 """

@@ -1,5 +1,6 @@
 """Runs planted bugs side by side, each run a process of its own: one that hangs or fails costs the others nothing."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from reports.run_record import RecordError, load
 from scenarios.planted import PLANTED, PlantedBug
 from scenarios.planted_rows import REFERENCE, Row, rows_of
 
-CHILD: Final = "scenarios.seed_campaigns"  # `stormproof`, told to stop when we end, however we end
+CHILD: Final = "scenarios.seed_campaigns"  # `stormproof`, told to stop when the process that it is told of ends
 POLL_S: Final = 0.2
 SCENARIO_S_MAX: Final = 240.0
 END_S: Final = 30.0
@@ -84,7 +85,7 @@ class _Child:
         self.log = self.folder / "campaign.log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", CHILD, *batch.command, "--out", str(self.folder)],
+                [sys.executable, "-m", CHILD, str(os.getpid()), *batch.command, "--out", str(self.folder)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -114,7 +115,7 @@ class _Child:
             (path,) = self.folder.glob("*-*/run.json")
             found = list(rows_of(load(path), self.batch.target, path.parent))
         except (ValueError, RecordError, OSError) as error:
-            said = self.log.read_text(errors="replace").strip()[-SAID_MAX:] or str(error)
+            said = " ".join(self.log.read_text(errors="replace").split())[-SAID_MAX:] or str(error)
             why = f"exit code {self.process.returncode}: {said}"
             target, seed = self.batch.target, self.batch.seed
             for name in self.batch.scenarios:

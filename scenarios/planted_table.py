@@ -31,8 +31,6 @@ def render(catches: Sequence[Catch], rows: Sequence[Row], seed: int, on: date) -
             "",
             *_list(catches),
             "",
-            "In how many scenarios each checker found each bug:",
-            "",
             *_matrix(catches),
         )
     )
@@ -86,6 +84,10 @@ def _named(scenarios: Sequence[str]) -> str:
 
 def _matrix(catches: Sequence[Catch]) -> Iterable[str]:
     columns = [name for name in CHECKERS if any(name in catch.by for catch in catches)]
+    if not columns:
+        return
+    yield "In how many scenarios each checker found each bug:"
+    yield ""
     yield f"| bug | {' | '.join(columns)} |"
     yield "|---" * (len(columns) + 1) + "|"
     for catch in catches:

@@ -103,7 +103,7 @@ def _can_be_reached(text: str, scenario: Scenario, faults: list[Planned], descri
     left_out = {planned.fault.name for planned in scenario.faults} - {planned.fault.name for planned in faults}
     if any(f" at {name} " in text for name in left_out):
         return False
-    if text.startswith(TAKEN_OVER) and math.isinf(description.promise.lease_s):
+    if text.startswith(TAKEN_OVER) and description.promise.lease_s > scenario.load.for_s + scenario.settle_s:
         return False
     return all(ability in description.abilities for name, ability in SITUATION_NEEDS.items() if text.startswith(name))
 

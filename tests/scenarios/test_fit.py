@@ -69,12 +69,14 @@ def test_a_scenario_whose_every_fault_is_left_out_is_another_experiment_and_not_
     assert fit(CATALOG["redis_disconnects"], ABLE, own_store=False).not_applicable == ""
 
 
-def test_who_promises_no_lease_has_no_zombies() -> None:
+def test_whose_lease_outlasts_the_scenario_has_no_zombies() -> None:
     told = [text for text in CATALOG["payloads"].reach if text.startswith("zombies")]
     assert told
     leased = replace(ABLE, promise=Promise(lease_s=2.0))
     assert set(told) <= set(fit(CATALOG["payloads"], leased).scenario.reach)
-    assert not set(told) & set(fit(CATALOG["payloads"], ABLE).scenario.reach)
+    for lease_s in (90.0, float("inf")):
+        fitted = fit(CATALOG["payloads"], replace(ABLE, promise=Promise(lease_s=lease_s)))
+        assert not set(told) & set(fitted.scenario.reach)
 
 
 def test_who_calls_no_script_can_t_miss_one() -> None:

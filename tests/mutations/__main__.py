@@ -18,12 +18,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutations", description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of the places (default: 0)")
     parser.add_argument("--times", type=int, default=4, help="places a mutation and history (default: 4)")
+    parser.add_argument("--least", type=int, default=24, help="mutants a mutation, where few histories have a place")
     parser.add_argument("--write", action="store_true", help=f"put the result into {DOCUMENT.name}")
     options = parser.parse_args(argv)
     scenes = [Scene(each) for each in recorded()]
     tallies = []
     for mutation in MUTATIONS:
-        tally = try_out(mutation, scenes, options.times, options.seed)
+        tally = try_out(mutation, scenes, options.times, options.seed, options.least)
         print(_line(tally), flush=True)  # noqa: T201  # a tool for the terminal
         tallies.append(tally)
     alarms, told = _metamorphic(scenes, options.seed, max(1, options.times // 2))

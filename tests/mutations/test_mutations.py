@@ -105,7 +105,7 @@ def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def test_the_command_writes_what_it_saw_between_the_markers(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["--times", "1", "--seed", "4", "--write"]) == 0
+    assert command.main(["--times", "1", "--least", "1", "--seed", "4", "--write"]) == 0
     text = few.read_text(encoding="utf-8")
     assert text.startswith(f"before\n{table.BEGIN}\n\nSeed 4: 2 mutations over 2 histories, 3 mutants: ")
     assert text.endswith(f"\n\n{table.END}\nafter\n")
@@ -118,7 +118,7 @@ def test_the_command_ends_with_1_where_a_mutant_is_missed(
     few: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "MUTATIONS", [Mutation("lost", "none at all", nothing_changed, "blind")])
-    assert command.main(["--times", "1"]) == 1
+    assert command.main(["--times", "1", "--least", "1"]) == 1
     assert "old" in few.read_text(encoding="utf-8")
     assert "- lost, none at all: reference-rate_limit #0, job w-" in capsys.readouterr().out
 

@@ -1,7 +1,8 @@
 """Makes mutants of all recorded histories and has every checker judge them."""
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -50,17 +51,19 @@ def random_of(mutation: Mutation, scene: Scene, seed: int, number: int) -> Rando
     return Random(f"{seed}-{mutation.name}-{scene.recorded.name}-{number}")
 
 
-def try_out(mutation: Mutation, scenes: Sequence[Scene], times: int, seed: int) -> Tally:
-    """``times`` places in each history, each drawn from the seed, the mutation, the history and its number."""
+def try_out(mutation: Mutation, scenes: Sequence[Scene], times: int, seed: int, least: int = 0) -> Tally:
+    """``times`` places in each history, or as many as make ``least`` mutants, each drawn by ``random_of``."""
     tally = Tally(mutation)
-    for scene in scenes:
-        if not applies(mutation, scene):
-            continue
-        for number in range(times):
+    chosen = [
+        scene
+        for scene in scenes
+        if applies(mutation, scene) and mutation.make(scene, random_of(mutation, scene, seed, 0)) is not None
+    ]
+    for scene in chosen:
+        for number in range(max(times, math.ceil(least / len(chosen)))):
             mutant = mutation.make(scene, random_of(mutation, scene, seed, number))
-            if mutant is None:
-                break
-            _count(tally, scene, mutant, number)
+            if mutant is not None:
+                _count(tally, scene, mutant, number)
     return tally
 
 
@@ -85,8 +88,3 @@ def _count(tally: Tally, scene: Scene, mutant: Mutant, number: int) -> None:
 def _kind(excuse: str) -> str:
     """``fault freeze-2`` as ``fault freeze``."""
     return excuse.rstrip("0123456789").rstrip("-")
-
-
-def try_all(mutations: Iterable[Mutation], scenes: Sequence[Scene], times: int, seed: int) -> list[Tally]:
-    """One after another."""
-    return [try_out(each, scenes, times, seed) for each in mutations]

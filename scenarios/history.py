@@ -234,6 +234,8 @@ class History:
     @cached_property
     def last_run_event(self) -> int:
         """The last ``started`` or ``ended`` (0: none)."""
+        if self._rows is not None:
+            return small.last_event(self._run_rows, self.looked_at)
         known = (pl.col("start"), pl.when(~pl.col("outcome").is_in(["exit", "open"])).then("end_hi"))
         times = self.runs.select(
             *(each.filter(each <= self.looked_at).max().alias(str(n)) for n, each in enumerate(known))
@@ -243,6 +245,9 @@ class History:
     @cached_property
     def open_when_read(self) -> tuple[dict[str, int], frozenset[str]]:
         """Runs that were open when the harness began to read the states: how many a worker had, and their jobs."""
+        if self._rows is not None:
+            held = [run for run in self._run_rows if run["start"] <= self.looked_at <= run["end_hi"]]
+            return dict(Counter(run["worker"] for run in held)), frozenset(run["job"] for run in held)
         was_open = (pl.col("end_hi") >= self.looked_at) & (pl.col("start") <= self.looked_at)
         found = self.runs.select(pl.col("worker", "job").filter(was_open))
         return dict(Counter(found["worker"].to_list())), frozenset(found["job"].to_list())

@@ -134,6 +134,13 @@ def _run(started: Row, writer: Row, ended: Row) -> Row:
     }
 
 
+def last_event(run_rows: Sequence[Row], until: int) -> int:
+    """The last start, or end that a body wrote, not later than ``until`` (0: none)."""
+    times = [run["start"] for run in run_rows]
+    times += [run["end_hi"] for run in run_rows if run["outcome"] not in {"exit", "open"}]
+    return max((t for t in times if t <= until), default=0)
+
+
 def jobs(rows: Rows, by_job: Mapping[str, Sequence[Row]]) -> list[Row]:
     """A row a job that was invoked; ``by_job``: its runs in order."""
     answers: dict[str, tuple[int, str]] = {}

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tests.lawful.processes import MILLI
+from tests.lawful.processes import MILLI, Slot
+from tests.lawful.telling import Line
 from tests.lawful.workers import Worker
 from tests.lawful.world import Blow, us
 
@@ -103,6 +104,9 @@ class Blows:
             return
         busy = [slot for slot in worker.slots if slot.body or slot.beginning] or worker.slots
         slot = busy[blow.whom % len(busy)]
+        if blow.whom % 3 == 0:
+            slot.doomed = True
+            return
         self._fault(blow, "kill", [worker.name], 0)
         if blow.whom % 2 and self.play.now >= worker.frozen_until:  # its victim is looked for while nothing of it moves
             worker.frozen_until = self.play.now + LOOK
@@ -110,6 +114,15 @@ class Blows:
                 self.play.told.signal(self.play.now - LOOK, worker.name, pid, "STOP")
                 self.play.told.signal(self.play.now + LOOK, worker.name, pid, "CONT")
         self.play.told.signal(self.play.now, worker.name, slot.pid, "KILL")
+        worker.die(slot, "kill", None)
+
+    def kill_in_a_line(self, worker: Worker, slot: Slot, line: Line) -> None:
+        """What it was writing is torn."""
+        play = self.play
+        play.reach("torn line")
+        play.told.tear(line)
+        play.told.fault(f"kill slot-{play.now}", "kill slot", "kill", [worker.name], play.now, play.now + 300)
+        play.told.signal(play.now, worker.name, slot.pid, "KILL")
         worker.die(slot, "kill", None)
 
     def _kill(self, blow: Blow) -> None:

@@ -27,8 +27,6 @@ class Mortal(Program):
             return
         slot.dead = True
         body = slot.body
-        if body and why == "kill" and not body.reporting:
-            self.play.tear(body.last_line)
         self.play.gone(self.name, slot.pid, status)
         if slot in self.slots:
             self.slots.remove(slot)

@@ -11,7 +11,7 @@ from tests.lawful.harness import Harness
 from tests.lawful.processes import MILLI
 from tests.lawful.producer import Producer
 from tests.lawful.store import Store
-from tests.lawful.telling import ZERO_US, Line, Telling
+from tests.lawful.telling import Line, Telling
 from tests.lawful.workers import Worker
 from tests.lawful.world import Enqueue, World
 
@@ -103,12 +103,6 @@ class Play:
         """A process died; the harness finds it dead a little later."""
         seen = self.now + self.rng.randint(1, 20 * MILLI)
         self.told.exited(seen, worker, pid, self.now - self.rng.randint(0, 10 * MILLI), status)
-
-    def tear(self, line: Line) -> None:
-        """A kill may hit a process while it writes."""
-        if (ZERO_US + self.now) * 1000 - line["t"] < 2_000_000 and self.rng.random() < 0.5:
-            self.reach("torn line")
-            self.told.tear(line)
 
     def end(self) -> None:
         """Nothing more happens; count what did."""

@@ -25,8 +25,6 @@ class Body:
     ends: int
     outcome: str
     over: bool = False  # it wrote its end
-    reporting: bool = False
-    last_line: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)
@@ -40,6 +38,7 @@ class Slot:
     body: Body | None = None
     dead: bool = False
     asking: bool = False
+    doomed: bool = False  # it is killed while it writes its next line
 
     @property
     def holds(self) -> list[Held]:

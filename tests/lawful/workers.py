@@ -156,10 +156,13 @@ class Worker(Mortal):
         run, plan = f"{held.job}-{held.grant}.{self.play.count()}", self.play.plan_of(held.job)
         body = slot.body = Body(held, run, plan.spec, now, now, "ok")
         wrong = store.broken == "arguments corrupted" and held.grant % 3 == 0
-        body.last_line = self.play.told.line(
+        line = self.play.told.line(
             slot.writer, now, "started", job=held.job, run=run, attempt=held.attempt,
             fence=held.grant if self.promise.fenced else 0, args_sum="x" if wrong else f"a-{held.job}",
         )  # fmt: skip
+        if slot.doomed:
+            self.play.blows.kill_in_a_line(self, slot, line)
+            return
         self.play.ran(held.job, now)
         self._plan(slot, body, plan.takes, now)
 
@@ -208,9 +211,13 @@ class Worker(Mortal):
             return
         body.over = True
         now = self.play.now
-        body.last_line = self.play.told.line(
+        line = self.play.told.line(
             slot.writer, now, "ended", job=body.held.job, run=body.run, outcome=body.outcome, sum=f"r-{body.run}"
         )
+        if slot.doomed:
+            body.over = False
+            self.play.blows.kill_in_a_line(self, slot, line)
+            return
         self.play.ended(body.held.job, now, body.outcome)
         most = us(self.promise.report_s) * 8 // 10
         self.later(
@@ -220,7 +227,7 @@ class Worker(Mortal):
     def _report(self, slot: Slot, body: Body) -> None:
         if slot.dead:
             return
-        store, body.reporting = self.play.store, True
+        store = self.play.store
         self.send(lambda _: store.complete(body.held, body.outcome, f"r-{body.run}", self.play.now),
                   lambda _: self._reported(slot, body))  # fmt: skip
 

@@ -48,7 +48,7 @@ class Mortal(Program):
     def _tell_death(self, held: list[Held], running: Held | None, cause: str, release: bool) -> None:  # noqa: FBT001
         store = self.play.store
         if release:
-            self.send(lambda _: store.release(held, self.play.now), lambda _: None)
+            self.send(lambda _: store.release(held, self.play.now, running), lambda _: None)
         else:
             self.send(lambda _: store.slot_dead(held, running, cause, self.play.now), lambda _: None)
 

@@ -61,7 +61,7 @@ class Harness:
         """Memory and descriptors go up and down; a process computes a little, and as long as a body runs."""
         rng, hot = self.play.rng, self.play.store.broken == "hot loop"
         for worker in self.play.workers if self.play.now >= self.play.stalled_until else ():
-            busy = {slot.pid: bool(slot.body) for slot in worker.slots}
+            busy = {slot.pid: bool(slot.body and not slot.body.over) for slot in worker.slots}
             for pid in (worker.pid, *busy) if worker.alive else ():
                 share = 0.9 + 0.1 * rng.random() if busy.get(pid) or hot else 0.03 * rng.random()
                 stopped = self.play.now < worker.frozen_until

@@ -165,7 +165,7 @@ class Store(Records):
         """The supervisor saw a slot die: the running job counts, what it only had in hand is released."""
         for each in held:
             if self._holds(each) and each is not running:
-                self.release([each], now)
+                self.release([each], now, each)  # at most once, what was in hand is gone with its slot
         self.wakes.append(now)
         if running is None or not self._holds(running):
             return
@@ -185,17 +185,17 @@ class Store(Records):
             record.crashes += self.broken != "crashes uncounted"
             self._again_or_dead(record, "crashed", record.crashes, self.promise.max_crashes, now)
 
-    def release(self, held: Sequence[Held], now: int) -> None:
-        """Given back unrun: counts nothing."""
+    def release(self, held: Sequence[Held], now: int, running: Held | None = None) -> None:
+        """Given back: counts nothing. What ran is not run again at most once."""
         for each in held:
             if self._holds(each):
                 record = self.records[each.job]
                 if record.cancel_asked:
                     record.state, record.holder, record.over_at = "cancelled", 0, now
-                elif not self.once:
-                    self._wait(record, now)
-                else:
+                elif self.once and each is running:
                     record.state, record.holder = "absent", 0
+                else:
+                    self._wait(record, now)
 
     def sweep(self, now: int) -> None:
         """Leases that ended are given back."""

@@ -36,8 +36,8 @@ ANOMALIES: Final = {
     ),
     "hot loop": Anomaly(
         definition=(
-            "A worker's processes, together, take more than a tenth of a core while no run of its is open, and either"
-            " nobody can reach the store or the system is at rest."
+            "A worker's processes, together, take more than a twentieth of a core (a hundredth each, if they are more"
+            " than five) while no run of its is open, and either nobody can reach the store or the system is at rest."
         ),
         smallest='cut("w1", 5, 8)\n*used("w1", 0, 10, cpu=0.9)',
         means="An outage costs all cores, which whoever is to end the outage needs; an idle fleet costs as a busy one.",

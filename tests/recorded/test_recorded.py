@@ -20,7 +20,8 @@ def test_the_manifest_names_the_files_that_are_there() -> None:
 
 
 def test_each_scenario_of_the_catalogue_has_a_history_of_the_reference() -> None:
-    assert set(CATALOG) - {each.scenario.name for each in recorded() if each.target == "reference"} == set()
+    lacking = set(CATALOG) - {each.scenario.name for each in recorded() if each.target == "reference"}
+    assert lacking == set(), "run it, then: python -m tests.recorded.record out/<run> NAME"
 
 
 @pytest.mark.parametrize("each", recorded(), ids=lambda each: each.name)

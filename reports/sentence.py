@@ -22,6 +22,11 @@ _ACCUSATIONS: Final[Mapping[str, str]] = {
     "dead_letters": "mishandled the dead letters of {n}",
     "timeouts": "did not hold the timeout of {n}",
     "states": "ended with a wrong state of {n}",
+    "concurrency": "exceeded a queue’s concurrency with {n}",
+    "rate": "exceeded a queue’s rate with {n}",
+    "control": "started {n} that an operator had stopped",
+    "early": "started {n} before their time",
+    "results": "kept a wrong result of {n}",
     "unknown": "left it unknown in calm time whether {n} were accepted",
 }
 _WHEN: Final[Mapping[str, str]] = {
@@ -56,7 +61,9 @@ def outcome(part: Part) -> str:
         reason = run.why[0] if run.why else "nothing was examined"
         return f"{part.target.label} can’t be judged: in “{run.title}”, {reason}"
     objective = next((each for each in part.objectives if each.verdict is part.verdict), None)
-    reason = f"{objective.text}: {objective.note}" if objective else "nothing was judged"
+    missed = next((row for row in part.sometimes if row.verdict is part.verdict), None)
+    never = f"its scenarios never met “{missed.name}”" if missed else "nothing was judged"
+    reason = f"{objective.text}: {objective.note}" if objective else never
     return f"{part.target.label} can’t be judged: {reason}"
 
 

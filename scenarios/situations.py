@@ -18,7 +18,8 @@ from chaos.causes import Cause
 from scenarios.checkers import lost
 from scenarios.history_faults import FaultSpan
 from scenarios.history_types import FOREVER
-from scenarios.moments import MOMENTS, Moment, overtaken_timeouts
+from scenarios.moments import MOMENTS, overtaken_timeouts
+from scenarios.moments_asked import Moment
 
 if TYPE_CHECKING:
     from scenarios.history import History

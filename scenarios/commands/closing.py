@@ -19,6 +19,9 @@ def close(result: CampaignResult, verdict: Verdict) -> int:
         for run in part.scenarios:
             for line in _finding(part, run):
                 out.print(line, markup=False, soft_wrap=True)
+        for row in (each for each in part.sometimes if each.verdict is Verdict.INCONCLUSIVE):
+            says = f"{part.title or part.target.label} never met in any scenario: {row.name} ({row.says})"
+            out.print(says, markup=False, soft_wrap=True)
     out.print(_table(result.record.parts))
     out.print(f"\nreport: {result.directory / 'report.html'}", markup=False, soft_wrap=True)
     for error in result.errors:

@@ -55,6 +55,7 @@ def test_a_fault_that_was_the_only_one_is_the_circumstance() -> None:
         ("overlap", "ran 1 job twice at the same time"),
         ("phantom", "ran 1 job that nobody had enqueued so"),
         ("states", "ended with a wrong state of 1 job"),
+        ("control", "started 1 job that an operator had stopped"),
         ("tomorrows", "broke its promise (tomorrows) with 1 job"),
     ],
 )
@@ -66,6 +67,12 @@ def test_a_missed_objective_is_told_with_measured_value_and_limit() -> None:
     run = sample.calm_run("latency", "claim", sample._latencies(), p95_s=4.2)
     part = replace(sample.reference_part(), scenarios=(run,), verdict=Verdict.FAIL)
     assert outcome(part) == "reference 0.1.0 missed an objective: p95 job time was 4.20 s, to be < 3 s in “Latency”"
+
+
+def test_a_suite_that_never_met_what_it_needs_says_so() -> None:
+    never = replace(sample.MOMENTS[1], times=0, scenarios=())
+    part = replace(sample.reference_part(), verdict=Verdict.INCONCLUSIVE, sometimes=(never,))
+    assert outcome(part) == "reference 0.1.0 can’t be judged: its scenarios never met “claims in an outage”"
 
 
 def test_inconclusive_says_why() -> None:

@@ -68,7 +68,8 @@ def perform(options: argparse.Namespace) -> int:
         append(path, new)
         rows.extend(new)
         for row in new:
-            _say(f"[{datetime.now().astimezone() - began}, {left} to go] {_line(batch, row)}")
+            passed_s = int((datetime.now().astimezone() - began).total_seconds())
+            _say(f"[{passed_s // 60}:{passed_s % 60:02}, {left} to go] {_line(batch, row)}")
 
     run(plan, options.jobs, folder, told)
     rows = _stored(path, bugs, scenarios, options.seed)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 PATIENCE: Final = us(40)
 PATIENCE_BROKEN: Final = us(8)  # some broken queues never come to rest, as fast as they can
+IDLE_SHARE_MAX: Final = 0.007  # of a core: what idle processes of workers were measured to use
 KEYLESS: Final = frozenset({"absent", "failed"})
 PLACES: Final = {
     "waiting": ("queue",), "delayed": ("scheduled",), "running": ("lease",), "finished": ("finished",),
@@ -63,7 +64,7 @@ class Harness:
         for worker in self.play.workers if self.play.now >= self.play.stalled_until else ():
             busy = {slot.pid: bool(slot.body and not slot.body.over) for slot in worker.slots}
             for pid in (worker.pid, *busy) if worker.alive else ():
-                share = 0.9 + 0.1 * rng.random() if busy.get(pid) or hot else 0.03 * rng.random()
+                share = 0.9 + 0.1 * rng.random() if busy.get(pid) or hot else IDLE_SHARE_MAX * rng.random()
                 stopped = self.play.now < worker.frozen_until
                 used[pid] = used.get(pid, us(0.1)) + (0 if stopped else int(us(0.25) * share))
                 self.play.told.harness(

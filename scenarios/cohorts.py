@@ -206,7 +206,13 @@ class _Reduced:
 
 def _with_runs(cohort: History, chosen: pl.Expr) -> tuple[pl.DataFrame, pl.DataFrame]:
     jobs = cohort.jobs.filter(chosen)
-    return jobs, cohort.runs.join(jobs.select("job"), on="job", how="semi", maintain_order="left")
+    runs = cohort.runs.join(jobs.select("job"), on="job", how="semi", maintain_order="left")
+    return _apart(jobs), _apart(runs)
+
+
+def _apart(rows: pl.DataFrame) -> pl.DataFrame:
+    """Made anew: a selection's strings would keep those of the whole cohort in memory."""
+    return pl.DataFrame(rows.to_dict(as_series=False), schema=rows.schema)
 
 
 def _joined(whole: History, parts: Iterable[tuple[pl.DataFrame, pl.DataFrame]], known: Mapping[str, Any]) -> History:

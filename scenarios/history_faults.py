@@ -153,12 +153,13 @@ def freezes(sent: Iterable[Signal]) -> dict[str, list[tuple[int, int]]]:
 class StoreLoss:
     """One roll-back of the store, as the canary shows it.
 
-    What was acknowledged before ``safe`` survived; what was invoked in [lost_from, until] was lost;
-    between is undecided.
+    What was acknowledged before ``safe`` survived; what was invoked after ``lost_from`` and acknowledged before
+    ``down`` was lost; what was invoked after ``until`` came to a store that was back; between is undecided.
     """
 
     safe: int
     lost_from: int
+    down: int
     until: int
 
 
@@ -189,19 +190,28 @@ def canary(events: Iterable[tuple[Any, ...]]) -> Canary:
 
 
 def _losses(sent: Mapping[int, int], acked: Mapping[int, int], missing: Mapping[int, int]) -> list[StoreLoss]:
-    """A number without an acknowledgement may be missing rightly: it neither begins nor ends a block."""
+    """A number without an acknowledgement may be missing rightly: it neither begins nor ends a block.
+
+    The first one behind a block shows that the store was down: whatever was acknowledged later, it was by a new one.
+    """
     losses: list[StoreLoss] = []
     block: list[int] = []
     before = 0
+    silent = sorted(sent.keys() - acked.keys()) if missing else []
+
+    def loss(until: int) -> StoreLoss:
+        down = next((sent[n] for n in silent if n > block[-1]), FOREVER)
+        return StoreLoss(sent.get(before, 0), acked[block[0]], min(down, until), until)
+
     for n in sorted(acked):
         if n in missing:
             block.append(n)
         else:
             if block:
-                losses.append(StoreLoss(sent.get(before, 0), acked[block[0]], acked[n]))
+                losses.append(loss(acked[n]))
             block, before = [], n
     if block:
-        losses.append(StoreLoss(sent.get(before, 0), acked[block[0]], FOREVER))
+        losses.append(loss(FOREVER))
     return losses
 
 

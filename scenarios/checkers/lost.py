@@ -117,7 +117,7 @@ def by_store(job: Job, loss: StoreLoss) -> str:
     """``survived``, ``lost_by_store`` or ``undecided``: what one roll-back did to the enqueue."""
     if job.answered < loss.safe or job.invoked > loss.until:
         return "survived"
-    return "lost_by_store" if job.invoked > loss.lost_from and job.answered < loss.until else "undecided"
+    return "lost_by_store" if job.invoked > loss.lost_from and job.answered < loss.down else "undecided"
 
 
 def lost_by_store(history: "History", jobs: pl.DataFrame) -> pl.DataFrame:

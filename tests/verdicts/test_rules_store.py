@@ -5,8 +5,9 @@ missing.
 
     acknowledged before sent(n - 1)      it survived: if it is gone, the queue lost it
     between                              undecided, and counted apart
-    invoked after acked(n)               lost by the store, until the first number that is there again was acknowledged
-    invoked after that                   the store was back: if it is gone, the queue lost it
+    invoked after acked(n)               lost by the store, if it was acknowledged before the canary met no answer
+    acknowledged after that              by a store that may have been back: undecided
+    invoked after a number that stayed   the store was back: if it is gone, the queue lost it
 """
 
 from dataclasses import replace
@@ -58,6 +59,28 @@ def test_the_three_zones_and_their_edges(
     told = history(rolled_back(), acked("gone", invoked, answered=answered), state("gone", "absent"))
     judged = lost(told, PROMISE, EVERYSEC)
     assert (judged.total, judged.undecided, judged.explained) == (total, undecided, explained)
+
+
+@pytest.mark.parametrize(
+    ("invoked", "answered", "undecided", "explained"),
+    [
+        pytest.param(3.0, 3.09, 0, 1, id="acknowledged before the store was down"),
+        pytest.param(3.09, 3.11, 1, 0, id="acknowledged at the time"),
+        pytest.param(4.02, 4.08, 1, 0, id="enqueued into a store that was back before the canary knew"),
+    ],
+)
+def test_what_was_acknowledged_after_the_store_was_down_is_no_loss_of_its(
+    invoked: float, answered: float, undecided: int, explained: int
+) -> None:
+    """Else a queue could lose what comes right behind a restart, and be excused."""
+    numbers = [
+        line
+        for n in range(1, 81)
+        for line in canary(n, n * PERIOD, acked=not 31 <= n < FIRST_BACK, missing=FIRST_MISSING <= n < 31)
+    ]
+    told = history(numbers, acked("gone", invoked, answered=answered), state("gone", "absent"))
+    judged = lost(told, PROMISE, EVERYSEC)
+    assert (judged.total, judged.undecided, judged.explained) == (0, undecided, explained)
 
 
 def test_a_job_that_ran_well_needs_no_zone() -> None:

@@ -49,7 +49,7 @@ PLANTED: Final = {
         PlantedBug("lease_without_end", "a lease never ends", "workers_killed", "lost"),
         PlantedBug("lease_too_short", "a lease is a tenth of what it should be", "poison", "duplicates"),
         PlantedBug(
-            "lease_needs_the_gil", "a lease is not renewed while the body holds the GIL", "payloads", "duplicates"
+            "lease_needs_the_gil", "a lease is not renewed while the body holds the GIL", "payloads", "timeouts"
         ),
         PlantedBug("claim_reply_stranded", "a claim whose reply is lost strands its job", "lost_replies", "lost"),
         PlantedBug("heartbeat_revives", "a heartbeat revives a lease that is over", "latency", "duplicates"),

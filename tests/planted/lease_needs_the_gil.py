@@ -1,6 +1,7 @@
 """A lease is renewed only while the slot's own interpreter breathes: a body that holds the GIL loses it.
 
-As a blocked event loop loses Bull's lock, OptimalBits/bull#412. `duplicates` must find it: the worker could renew.
+As a blocked event loop loses Bull's lock, OptimalBits/bull#412. `timeouts` must find it: the worker, which could renew,
+ends the body for want of a lease, long before its time was over.
 """
 
 import threading

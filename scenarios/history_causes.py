@@ -310,7 +310,8 @@ class Causes:
         if any(t <= run.end_hi for t in self._kills.get((run.worker, run.pid), ())):
             return False  # we were first: its supervisor lived on, and saw it die
         life = self.life(run.worker, run.life)
-        return bool(life and life.exit_hi < FOREVER and min(life.killed, life.told_to_stop) > life.exit_hi)
+        together = life is not None and life.exit_lo <= run.end_hi and life.exit_hi < FOREVER
+        return bool(life and together and min(life.killed, life.told_to_stop) > life.exit_hi)
 
     def attempts_surely(self, job: Job) -> int:
         """Attempts that the queue must have counted."""

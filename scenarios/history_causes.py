@@ -66,7 +66,7 @@ class Causes:
         self._reconnect = ns(promise.reconnect_s)
         self._cuts: dict[tuple[str, int], list[Interval]] = {}
         self._breaking: dict[tuple[str, int], list[Interval]] = {}
-        self._torn: dict[tuple[str, int], list[Interval]] = {}
+        self._torn: dict[tuple[str, int], frozenset[Interval]] = {}
         self._delays: dict[str, list[Interval]] = {}
         self._frozen = freezes(history.signals)
         self._kills: dict[tuple[str, int], list[int]] = defaultdict(list)
@@ -86,7 +86,7 @@ class Causes:
         if key not in self._cuts:
             broken = self._broken(worker, life)
             self._cuts[key] = merged([*broken, *self._slow(worker)], ns(self.promise.heartbeat_s))
-            torn = [cut for cut in self._cuts[key] if any(lo <= cut[1] and hi >= cut[0] for lo, hi in broken)]
+            torn = frozenset(cut for cut in self._cuts[key] if any(lo <= cut[1] and hi >= cut[0] for lo, hi in broken))
             long = [cut for cut in self._cuts[key] if self._stalled(worker, cut) >= self._lease_ends_after]
             self._torn[key], self._breaking[key] = torn, sorted({*torn, *long})
         return self._cuts[key]
@@ -247,7 +247,13 @@ class Causes:
         window = self.grant_lo(a), b.start
         if self._lease_ends_after <= 0:  # any cut at all may have ended it
             return bool(self.cuts(a.worker, a.life))
-        return any(overlap_ns(cut, window) >= self._lease_ends_after for cut in self._touching(a, *window))
+        return any(self._blocked(a, cut, window) >= self._lease_ends_after for cut in self._touching(a, *window))
+
+    def _blocked(self, run: Run, cut: Interval, window: Interval) -> int:
+        """How long the cut kept the run's worker from renewing, in ns: all of it, or what stalls add up to."""
+        if cut in self._torn[run.worker, run.life]:
+            return overlap_ns(cut, window)
+        return self._stalled(run.worker, (max(cut[0], window[0]), min(cut[1], window[1])))
 
     def surely_leased_until(self, run: Run) -> int:
         """Until when no cut of its worker can have ended its lease (its body may end before)."""

@@ -26,6 +26,7 @@ PR_SET_PDEATHSIG: Final = 1
 POLL_S: Final = 0.2
 CAMPAIGN_S_MAX: Final = 3600.0
 END_S: Final = 30.0
+STORED_HISTORY: Final = "history.parquet"
 LOG_LINES: Final = 3
 
 
@@ -92,17 +93,21 @@ class _Child:
             self.process.wait()
 
     def row(self, *, hog: bool) -> Row:
-        """What it came to. Histories are kept only where somebody will want to look closer."""
+        """What it came to. Every history stays, for later checkers; the rest only where it was not lawful."""
         try:
             (path,) = self.folder.glob("*-*/run.json")
             row = row_of(load(path), self.seed, hog=hog)
         except (ValueError, RecordError, OSError) as error:
             why = f"exit code {self.process.returncode}: {self._said() or error}"
             return Row(seed=self.seed, hog=hog, error=why)
-        if not row.keeps_histories:
-            for folder in path.parent.iterdir():
-                if folder.is_dir():
-                    shutil.rmtree(folder)
+        if not row.keeps_logs:
+            for each in path.parent.glob("*/*/*"):
+                if each.name == STORED_HISTORY:
+                    continue
+                if each.is_dir():
+                    shutil.rmtree(each)
+                else:
+                    each.unlink()
         return row
 
     def _said(self) -> str:

@@ -59,7 +59,7 @@ class Row:
         return self.scenarios - self.endings.get("harness error", 0) - self.endings.get("not applicable", 0)
 
     @property
-    def keeps_histories(self) -> bool:
+    def keeps_logs(self) -> bool:
         """Whether somebody will want to look closer."""
         return bool(self.found or self.error or self.endings.get("harness error"))
 

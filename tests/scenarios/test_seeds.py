@@ -70,7 +70,7 @@ def test_the_row_of_a_record_counts_findings_by_checker_and_says_how_each_run_en
     runs = record.parts[0].scenarios
     assert row.jobs == sum(run.load.acknowledged for run in runs)
     assert row.found == {"lost": 3}
-    assert row.keeps_histories
+    assert row.keeps_logs
     assert row.endings["fail"] == 1
     assert sum(row.endings.values()) == len(runs)
     assert row.faults_fired < row.faults_planned  # one of them is a dud

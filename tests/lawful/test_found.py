@@ -18,6 +18,7 @@ from tests.scenarios.histories import (
     exited,
     history,
     op,
+    pid_of,
     run,
     signal,
     spawned,
@@ -138,3 +139,13 @@ def test_a_slot_that_we_killed_first_did_not_take_its_worker_with_it() -> None:
     ours = signal("w1", 5.05, "KILL", life=2)
     assert "dead_letters" in failed(PROMISE, *told)
     assert "dead_letters" not in failed(PROMISE, *told, ours)
+
+
+def test_a_process_that_ended_before_its_worker_did_not_take_it_with_it() -> None:
+    told = [acked("j", 0, spec=kills_worker()), taking_its_worker(1, 5, 9, 13), spawned("w1", 14, life=5)]
+    told.append(state("j", "running", at=30))
+    alone = [{**line, "t": line["t"] - 50_000_000, "lo_ns": line["lo_ns"] - 50_000_000}
+             if line["e"] == "exited" and line["pid"] == pid_of("w1", 2) else line
+             for each in told for line in each]  # fmt: skip
+    assert "dead_letters" in failed(PROMISE, *told)
+    assert "dead_letters" not in failed(PROMISE, alone)

@@ -11,6 +11,7 @@ run is found first, in a narrow pass: its begin and end, when the states were re
   ``rate`` where there is a limit, to which all runs count: they read the whole, in the memory that this takes.
 """
 
+import gc
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -54,6 +55,8 @@ def judge_by_cohorts(path: Path, promise: Promise, scenario: "Scenario") -> Judg
         reduced.add(cohort)
         for name in CHECKERS.keys() - apart.keys():
             said[name].append(_outcome(CHECKERS[name].check, cohort, promise, scenario))
+        del cohort
+        gc.collect()  # a history and its causes refer to each other, so only this frees the cohort's tables
     for name, needs in apart.items():
         said[name].append(_outcome(CHECKERS[name].check, needs(whole, reduced, known), promise, scenario))
     merged = {name: replace(each, check=_told(said[name])) for name, each in CHECKERS.items()}

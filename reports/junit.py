@@ -47,8 +47,9 @@ def render(record: RunRecord) -> str:
         if part.objectives:
             cases = [_objective(result, "policy", record.command) for result in part.objectives]
             _suite(suites, f"{part.target.label}: policy", record, cases)
-        if part.sometimes:
-            _suite(suites, f"{part.target.label}: sometimes", record, [_moment(row, record) for row in part.sometimes])
+        moments = [_moment(row, record) for row in part.sometimes if row.judged]
+        if moments:
+            _suite(suites, f"{part.target.label}: sometimes", record, moments)
         for run in part.scenarios:
             _suite(suites, f"{part.target.label}: {run.name}", record, list(_cases(run)))
     _total(suites)

@@ -81,7 +81,9 @@ def _part(part: Part, *, alone: bool) -> Iterator[str]:
 
 
 def _moments(part: Part) -> Iterator[str]:
-    if part.sometimes:
+    """What a single scenario did not meet, and need not, is left out."""
+    rows = [row for row in part.sometimes if row.times or row.judged]
+    if rows:
         yield ""
         yield from _table(
             ("Verdict", "Moment", "Times", "Scenarios"),
@@ -92,7 +94,7 @@ def _moments(part: Part) -> Iterator[str]:
                     f"{row.times:,}",
                     escape(row.not_applicable or ", ".join(row.scenarios)),
                 )
-                for row in part.sometimes
+                for row in rows
             ),
         )
 

@@ -112,3 +112,9 @@ def test_a_needed_moment_that_was_never_met_is_an_error_and_one_left_to_chance_i
     assert error.get("message") == "inconclusive: never met"
     assert case(root, suite, "retries cut off").find("skipped") is not None
     assert case(root, suite, "zombies reported late").find("skipped") is not None
+
+
+def test_moments_that_are_not_judged_are_no_cases() -> None:
+    alone = tuple(replace(row, judged=False) for row in sample.MOMENTS)
+    record = replace(sample.single(), parts=(replace(sample.rq_part(), sometimes=alone),))
+    assert not [suite for suite in read(record).iter("testsuite") if "sometimes" in str(suite.get("name"))]

@@ -71,3 +71,10 @@ def test_the_moments_that_the_scenarios_met_are_a_table() -> None:
     text = render(sample.single())
     assert "| ✓ pass | claims in an outage, needed | 3 | Redis disconnects, Latency |" in text
     assert "| – not judged | retries cut off | 0 |  |" in text
+
+
+def test_what_a_single_scenario_did_not_meet_is_left_out() -> None:
+    alone = tuple(replace(row, judged=False) for row in sample.MOMENTS)
+    text = render(replace(sample.single(), parts=(replace(sample.rq_part(), sometimes=alone),)))
+    assert "claims in an outage" in text
+    assert "retries cut off" not in text

@@ -17,8 +17,12 @@ def _ns(seconds: float) -> int:
 
 
 def _full(scene: Scene, at: int, queue: str, besides: str) -> bool:
-    """Whether as many runs of the queue as its limit were open then, and for a moment after."""
+    """Whether as many runs of the queue as its limit were open then, and for a moment after.
+
+    Only of jobs that ran once: another run's grant may have come before its job's run had ended, for all one knows.
+    """
     running = [run for start, end, run in scene.open_at if start < at - MS and end > at + 5 * MS]
+    running = [run for run in running if len(scene.original.runs[run["job"]]) == 1]
     mine = [run for run in running if run["run"] != besides and scene.original.invoked[run["job"]]["queue"] == queue]
     return len(mine) == scene.promise.concurrency
 

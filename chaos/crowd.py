@@ -39,8 +39,8 @@ class Crowd:
 
     def look(self) -> float:
         """The share (0 to 1) of all processors that others used in the last window, which ends now if it may."""
-        now = self._look()
-        if now.now - self._last.now >= WINDOW_S * 1e9:
+        if time.monotonic_ns() - self._last.now >= WINDOW_S * 1e9:
+            now = self._look()
             self.share, self._last = others_share(self._last, now, os.cpu_count() or 1), now
         return self.share
 

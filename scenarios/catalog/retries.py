@@ -16,9 +16,9 @@ RETRIES = Scenario(
     # delays of which the way to the body is a small part; a third one without the cap would be 16 s
     policy=replace(Policy(), max_attempts=4, backoff=BackoffPolicy(base_s=4.0, cap_s=8.0, jitter="full")),
     load=constant(
-        rate_s=25,
-        for_s=6,
-        jobs={succeeds(sleep_ms=15): 6, fails(times=1): 13, fails(times=2): 3, fails(times=3): 2, fails(): 1},
+        rate_s=16,
+        for_s=9,
+        jobs={succeeds(sleep_ms=15): 6, fails(times=1): 13, fails(times=2): 3, fails(times=3): 2, fails(): 2},
     ),
     needs=frozenset({"retries", "backoff"}),
     reach=["retries >= 100", "dead letters >= 5"],

@@ -248,7 +248,8 @@ def altered(scene: Scene, draft: Draft, change: Change, *, before: Draft | None 
     for was, now in zip(old.checkers, new.checkers, strict=True):
         if change.exact and (was.judged.total, *_numbers(was.judged)) != (now.judged.total, *_numbers(now.judged)):
             found.append(f"{was.name}: {_numbers(was.judged)} became {_numbers(now.judged)}")
-        if now.error or was.verdict is not now.verdict:
+        emptied = not change.exact and now.judged.examined == 0  # what was left out was all that there was to examine
+        if now.error or (was.verdict is not now.verdict and not emptied):
             found.append(f"{was.name}: {was.verdict} became {now.verdict}: {now.error or now.why}")
     if change.exact and before is None:
         was_told, is_told = _metrics(scene, scene.original.history), _metrics(scene, draft.history())

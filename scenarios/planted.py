@@ -111,6 +111,132 @@ PLANTED: Final = {
         PlantedBug("descriptors_leaked", "each run leaks a descriptor", "steady", "leaks"),
         PlantedBug("keys_leaked", "each claim leaves a key", "steady", "residue"),
         PlantedBug("records_leaked", "no finished job's record is ever forgotten", "steady", "residue"),
+        # Written when the checkers were finished: none of them was made for one of these
+        PlantedBug(
+            "result_of_the_former_job",
+            "a job is stored with what a former job of its slot returned",
+            "steady",
+            "results",
+            after_freeze=True,
+        ),
+        PlantedBug(
+            "result_ttl_in_ms",
+            "a result is kept for milliseconds instead of seconds",
+            "steady",
+            "results",
+            after_freeze=True,
+        ),
+        PlantedBug(
+            "record_ttl_in_us", "a record expires in fifty thousand years", "steady", "residue", after_freeze=True
+        ),
+        PlantedBug(
+            "alarm_of_the_former_job",
+            "a body is ended by the alarm of a former one",
+            "steady",
+            "timeouts",
+            after_freeze=True,
+        ),
+        PlantedBug(
+            "memory_leaked", "each run leaves a buffer of 256 KiB in its slot", "steady", "leaks", after_freeze=True
+        ),
+        PlantedBug(
+            "heartbeat_one_a_queue",
+            "a heartbeat renews one job of each queue",
+            "payloads",
+            "timeouts",
+            after_freeze=True,
+        ),
+        PlantedBug(
+            "slot_dead_requeues_done",
+            "a slot that ends gives back what it has done",
+            "rolling_deploy",
+            "duplicates",
+            after_freeze=True,
+        ),
+        PlantedBug(
+            "backoff_in_ms",
+            "a retry's delay is a thousandth of what it should be",
+            "retries",
+            "backoff",
+            after_freeze=True,
+        ),
+        PlantedBug("jitter_drawn_once", "each slot draws its jitter once", "retries", "backoff", after_freeze=True),
+        PlantedBug(
+            "attempt_counted_in_the_slot",
+            "a body is told the attempts that its slot has seen",
+            "retries",
+            "attempts",
+            after_freeze=True,
+        ),
+        PlantedBug("rate_ring_expires", "a rate forgets its grants at once", "rate_limit", "rate", after_freeze=True),
+        PlantedBug(
+            "sweep_takes_the_first",
+            "of several leases that ended only one job is given back",
+            "workers_killed",
+            "lost",
+            after_freeze=True,
+        ),
+        PlantedBug("fence_restarts", "fences grow for each slot alone", "workers_killed", "overlap", after_freeze=True),
+        PlantedBug(
+            "cancel_forgotten_on_the_way_back",
+            "a job that is given back forgets that it is to be cancelled",
+            "cancelled",
+            "control",
+            after_freeze=True,
+        ),
+        PlantedBug(
+            "promote_drops_when_paused",
+            "a delayed job that is due during a pause is dropped",
+            "pause_resume",
+            "lost",
+            after_freeze=True,
+        ),
+        PlantedBug("pause_expires", "a pause ends by itself", "pause_resume", "control", after_freeze=True),
+        PlantedBug(
+            "promoted_twice", "a delayed job is promoted again and again", "delayed", "duplicates", after_freeze=True
+        ),
+        PlantedBug(
+            "crashes_counted_together",
+            "crashes are counted for the queue instead of the job",
+            "poison",
+            "dead_letters",
+            after_freeze=True,
+        ),
+        PlantedBug(
+            "limit_blocks_all",
+            "a queue at its limit keeps all the others waiting",
+            "five_queues",
+            "backoff",
+            after_freeze=True,
+        ),
+        PlantedBug(
+            "concurrency_counts_the_mirror",
+            "a limit counts what heartbeats have seen",
+            "concurrency_limit",
+            "concurrency",
+            after_freeze=True,
+        ),
+        PlantedBug(
+            "doubt_acknowledged",
+            "an enqueue without an answer is acknowledged",
+            "redis_disconnects",
+            "lost",
+            after_freeze=True,
+        ),
+        PlantedBug(
+            "outage_remembered",
+            "a producer that found Redis away refuses for ever",
+            "redis_disconnects",
+            "unknown",
+            after_freeze=True,
+        ),
+        PlantedBug(
+            "hold_in_ms",
+            "after an outage leases end before they can be renewed",
+            "redis_refuses",
+            "duplicates",
+            after_freeze=True,
+        ),
     )
 }
 

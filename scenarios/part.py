@@ -107,10 +107,15 @@ def _descriptions(part: PartPlan) -> list[Description]:
     """What the target says of itself under each scenario's policy; asked before anything runs, once a policy."""
     asked: dict[str, Description] = {}
     for scenario in part.scenarios:
-        setup = Setup(policy=scenario.policy)
+        setup = _setup_of(scenario)
         if setup.to_json() not in asked:
             asked[setup.to_json()] = part.program.describe(setup)
-    return [asked[Setup(policy=scenario.policy).to_json()] for scenario in part.scenarios]
+    return [asked[_setup_of(scenario).to_json()] for scenario in part.scenarios]
+
+
+def _setup_of(scenario: Scenario) -> Setup:
+    """What the target's promise depends on."""
+    return Setup(policy=scenario.policy, slots=scenario.workers.slots)
 
 
 def _run_scenario(

@@ -12,12 +12,12 @@ RETRIES = Scenario(
     name="retries",
     claim="A failed job is tried again as often as its policy says, and after the delays that it says.",
     stands_for="audit CRITICAL-2: no retry, no backoff",
-    workers=Workers(processes=2, slots=6),  # a retry that comes late must find a slot that was free for it
+    workers=Workers(processes=2, slots=8),  # a retry that comes late must find a slot that was free for it
     # delays of which the way to the body is a small part; a third one without the cap would be 16 s
     policy=replace(Policy(), max_attempts=4, backoff=BackoffPolicy(base_s=4.0, cap_s=8.0, jitter="full")),
     load=constant(
-        rate_s=16,
-        for_s=9,
+        rate_s=12,
+        for_s=10,
         jobs={succeeds(sleep_ms=15): 6, fails(times=1): 13, fails(times=2): 3, fails(times=3): 2, fails(): 2},
     ),
     needs=frozenset({"retries", "backoff"}),

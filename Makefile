@@ -42,7 +42,10 @@ format: setup ## put the code into the project's format
 	$(BIN)/ruff check --fix
 
 bench: setup ## measurements: ratios within one run
-	$(PYTEST) -m bench
+	$(PYTEST) -m bench --ignore tests/bench/test_judging.py
+
+bench-judging: setup ## how long judging takes, and in what memory: 300 events, a million jobs, a day
+	$(PYTEST) -m bench tests/bench/test_judging.py
 
 seeds: setup ## false alarms: the catalogue on the reference, N=5 times with other seeds, half of them beside a CPU hog
 	$(BIN)/stormproof seeds -n $(N) --jobs $(JOBS) --hog half --table docs/seeds.md --resume
@@ -54,7 +57,7 @@ lawful: setup ## 100,000 histories of lawful queues through every checker: none 
 	$(BIN)/python -m tests.lawful --n 100000 --first 20261124000000
 
 mutations: setup ## recorded histories made unlawful: which checker notices how many
-	$(BIN)/python -m tests.mutations
+	$(BIN)/python -m tests.mutations --write
 
 interleave: setup ## all orders of bounded worlds over the real transitions; each rule switched off once, and found
 	$(BIN)/python -m tests.interleave

@@ -111,7 +111,9 @@ def check_part(
         again.append(one)
         runs.append(one.run)
     if description is None or only is not None or len(measured) < len(again):
-        return replace(part, scenarios=tuple(runs), verdict=worst(run.verdict for run in runs)), again
+        # What is judged over all scenarios is not asked again, so it stands: a pass of the rest does not undo it.
+        stand = [*(each.verdict for each in part.objectives), *(row.verdict for row in part.sometimes)]
+        return replace(part, scenarios=tuple(runs), verdict=worst([*(run.verdict for run in runs), *stand])), again
     over_all = pooled(measured)
     length_s = sum((each.history.end - each.history.begin) / 1e9 for each in measured)
     results = evaluate_all(policy.objectives, over_all, length_s)
@@ -158,7 +160,13 @@ def _judged(
 def _by_cohorts(path: Path, history: History, stored: ScenarioRun, scenario: Scenario) -> Again:
     """Of a run that is too long to be held only the checkers are asked."""
     judgement = judge_stored(path, Promise.from_dict(history.header.promise), scenario)
-    run = replace(stored, checkers=tuple(map(checker_run, judgement.checkers)), verdict=judgement.verdict)
+    stand = [
+        *(each.verdict for each in stored.objectives),
+        *(Verdict.PASS if fault.fired else Verdict.INCONCLUSIVE for fault in stored.faults),
+        *(Verdict.INCONCLUSIVE for each in stored.situations if not each.reached),
+    ]
+    verdict = worst([judgement.verdict, *stand])
+    run = replace(stored, checkers=tuple(map(checker_run, judgement.checkers)), verdict=verdict)
     return Again(stored, run, tuple(_changes(stored, run)), ("checkers only: the history is too long to be held",))
 
 

@@ -30,7 +30,7 @@ from scenarios.history import History
 from scenarios.history_read import HistoryError, Ledgers
 from scenarios.history_stored import CohortWriter, StoredFrames, cohorts, read
 from scenarios.history_tables import hashed
-from scenarios.history_types import FOREVER
+from scenarios.history_types import FOREVER, ns
 from scenarios.judge import Judgement, judge
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ COHORT_LINES: Final = 2_500_000
 def judge_by_cohorts(path: Path, promise: Promise, scenario: "Scenario") -> Judgement:
     """What ``judge`` says of the history in the folder ``path``, in the memory of a cohort. Raises ``HistoryError``."""
     whole = History(read(path))
+    whole.stored_under(scenario.durability)
     known = _shared(whole, path, promise)
     whole.know(known)
     apart = _unsplit(promise)
@@ -138,7 +139,8 @@ def _shared(whole: History, path: Path, promise: Promise) -> dict[str, Any]:
     known["last_run_event"] = max((t for t in last if t is not None), default=0)
     known["open_when_read"] = _open(cohorts(path), whole.writers, looked_at)
     if promise.prefetch > 1:
-        known["runs_ahead"] = {promise.prefetch: whole.ahead(promise.prefetch)}
+        held = promise.prefetch * promise.slots, ns(promise.start_gap_s)
+        known["runs_ahead"] = {held: whole.ahead(*held)}
     return known
 
 

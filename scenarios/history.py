@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
@@ -187,10 +188,23 @@ class History:
     @cached_property
     def canary(self) -> happened.Canary:
         """What the store itself lost."""
+        return happened.canary(self._canary_rows())
+
+    def _canary_rows(self) -> Iterable[tuple[Any, ...]]:
         columns = "t", "server", "n", "phase"
         if self._rows is None:
-            return happened.canary(self.frames["canary"].select(columns).iter_rows())
-        return happened.canary(tuple(map(event.get, columns)) for event in self._rows.get("canary", ()))
+            return self.frames["canary"].select(columns).iter_rows()
+        return (tuple(map(event.get, columns)) for event in self._rows.get("canary", ()))
+
+    def stored_under(self, durability: str) -> None:
+        """Take it that the store kept so much: where not each write, an outage may have cost what no number shows.
+
+        Such outages are among ``canary.losses`` from now on, as roll-backs of which nothing is known but their bounds.
+        """
+        downs = [span for span in self.faults if span.effect == "store_down"]
+        if durability != "always" and downs:
+            losses = (*self.canary.losses, *happened.unseen_losses(self._canary_rows(), downs))
+            self.know({"canary": replace(self.canary, losses=tuple(dict.fromkeys(losses)))})
 
     @cached_property
     def ops(self) -> pl.DataFrame:
@@ -201,6 +215,14 @@ class History:
     def op_rows(self) -> list[small.Row]:
         """The same, row by row; what an event did not name is None."""
         return [dict.fromkeys(OP) | event for event in self.few["op"]]
+
+    @cached_property
+    def called_off(self) -> frozenset[str]:
+        """Jobs whose cancellation was asked for, unless each answer was that it was refused."""
+        asked = [each for each in self.op_rows if each["op"] == "cancel"]
+        refused = Counter(each["job"] for each in asked if each["phase"] == "acked" and each["outcome"] == "refused")
+        steps = Counter(each["job"] for each in asked if each["phase"] == "invoked" or each["outcome"] != "refused")
+        return frozenset(job for job, n in steps.items() if n > refused[job])
 
     @cached_property
     def phases(self) -> dict[str, int]:
@@ -252,19 +274,18 @@ class History:
         found = self.runs.select(pl.col("worker", "job").filter(was_open))
         return dict(Counter(found["worker"].to_list())), frozenset(found["job"].to_list())
 
-    def ahead(self, prefetch: int) -> Mapping[str, int]:
-        """Run → how long the ``prefetch`` - 1 runs before it on its writer took (ns)."""
-        if prefetch not in self.runs_ahead:
-            lasted = pl.min_horizontal("end_hi", pl.col("start").shift(-1).over("w")) - pl.col("start")
-            before = [pl.col("lasted").shift(k).over("w").fill_null(0) for k in range(1, prefetch)]
-            table = self.runs.select("run", "w", "start", "end_hi").sort("w", "start")
-            table = table.with_columns(lasted=lasted.fill_null(0)).select("run", ahead=pl.sum_horizontal(before))
-            self.runs_ahead[prefetch] = dict(table.iter_rows())
-        return self.runs_ahead[prefetch]
+    def ahead(self, held: int, gap_ns: int) -> Mapping[str, int]:
+        """Run → how long its job may have been in hand before it (ns), where a worker holds ``held`` jobs at most.
+
+        See ``history_tables.ahead``.
+        """
+        if (held, gap_ns) not in self.runs_ahead:
+            self.runs_ahead[held, gap_ns] = tables.ahead(self.runs, held, gap_ns)
+        return self.runs_ahead[held, gap_ns]
 
     @cached_property
-    def runs_ahead(self) -> dict[int, Mapping[str, int]]:
-        """What ``ahead`` has found, by prefetch."""
+    def runs_ahead(self) -> dict[tuple[int, int], Mapping[str, int]]:
+        """What ``ahead`` has found."""
         return {}
 
     @cached_property

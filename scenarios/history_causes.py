@@ -68,6 +68,7 @@ class Causes:
         self._breaking: dict[tuple[str, int], list[Interval]] = {}
         self._torn: dict[tuple[str, int], frozenset[Interval]] = {}
         self._delays: dict[str, list[Interval]] = {}
+        self._all: tuple[list[Interval], list[Interval], list[Interval]] | None = None
         self._frozen = freezes(history.signals)
         self._kills: dict[tuple[str, int], list[int]] = defaultdict(list)
         for signal in history.signals:
@@ -164,10 +165,15 @@ class Causes:
         return lo
 
     def _ahead(self, run: Run) -> int:
-        """What the slot may have had in hand before this run, fetched in the same batch."""
+        """How long its worker may have had this run's job in hand, fetched with those that it ran before."""
         if self.promise.prefetch <= 1:
             return 0
-        return self.history.ahead(self.promise.prefetch).get(run.run, 0)
+        return self.history.ahead(*self.in_hand).get(run.run, 0)
+
+    @property
+    def in_hand(self) -> tuple[int, int]:
+        """Jobs that a worker holds at most, and how long one waits for its start when a slot is free (ns)."""
+        return self.promise.prefetch * self.promise.slots, ns(self.promise.start_gap_s)
 
     def report_hi(self, run: Run) -> int:
         """The latest moment at which the queue may have heard of its end."""
@@ -191,7 +197,8 @@ class Causes:
         life = self.life(run.worker, run.life)
         if life and life.killed < FOREVER:
             found.append(Death(life.killed, max(life.killed, min(life.exit_hi, FOREVER)), f"supervisor pid {life.pid}"))
-        elif life and life.exit_hi < FOREVER and self._in_trouble(life):
+        elif life and life.exit_hi < FOREVER and (life.told_to_stop == FOREVER or self._in_trouble(life)):
+            # By itself, in an outage, or with a job that takes its worker along: what it had not reported is lost.
             found.append(Death(max(life.exit_lo, life.born), life.exit_hi, f"supervisor pid {life.pid}"))
         return found
 
@@ -212,13 +219,14 @@ class Causes:
                 found.add(Cause.KILLED)
             if self.lease_may_have_ended(a, b):
                 found.add(Cause.LEASE_ENDED)
-            if any(loss.safe <= b.start and loss.until >= job.invoked for loss in self.history.canary.losses):
-                found.add(Cause.STORE_LOSS)
-            if self.promise.lost_reply_repeats and self._reply_lost(a, b, job):
-                found.add(Cause.LOST_REPLY)
             life = self.life(a.worker, a.life)
-            if self.promise.stop_is_a_cause and life and life.told_to_stop <= min(a.end_hi, b.start):
+            if self.promise.stop_is_a_cause and life and life.told_to_stop <= min(self.report_hi(a), b.start):
                 found.add(Cause.STOPPED)
+        # A store that forgets that a job was taken, or a client that enqueues it again, repeats it whoever takes it.
+        if any(loss.safe <= b.start and loss.until >= job.invoked for loss in self.history.canary.losses):
+            found.add(Cause.STORE_LOSS)
+        if self.promise.lost_reply_repeats and self._reply_lost(a, b, job):
+            found.add(Cause.LOST_REPLY)
         if any(t <= b.start for t in self._requeues.get(job.job, ())):
             found.add(Cause.REQUEUED)
         return frozenset(found)
@@ -272,13 +280,23 @@ class Causes:
             lasted = span.inject, span.healed + self._reconnect
             if span.hits(a.worker) and lasted[0] <= window[1] and lasted[1] >= window[0]:
                 return True
-            if span.hits(PRODUCER) and lasted[0] <= job.answered and lasted[1] >= job.invoked:
-                return True
-        return False
+        return self._enqueued_twice(job)
+
+    def _enqueued_twice(self, job: Job) -> bool:
+        """Whether its client may have sent it again, since the reply to its enqueue may have been lost."""
+        return self.promise.lost_reply_repeats and any(
+            span.hits(PRODUCER) and span.inject <= job.answered and span.healed + self._reconnect >= job.invoked
+            for span in self.history.faults
+            if span.effect in STOLEN
+        )
 
     def requeued(self, job: Job) -> bool:
         """Whether an operator ever asked for it."""
         return job.job in self._requeues
+
+    def begun_anew(self, job: Job) -> bool:
+        """Whether its counts may rightly have begun again: at an operator's request, or in a second enqueue."""
+        return self.requeued(job) or self._enqueued_twice(job)
 
     # ---- what the queue has surely heard
 
@@ -353,14 +371,22 @@ class Causes:
         kills += [life.exit_hi for life in lives if life.killed == FOREVER and life.exit_hi < FOREVER]
         count = sum(1 for t in kills if job.invoked <= t <= until)
         period = max(self._lease_ends_after, 1)
-        cuts = 0
-        for worker in self.history.lives:
-            for cut in self.cuts(worker):
-                part = max(cut[0], job.invoked), min(cut[1], until)
-                if part[0] >= part[1]:
-                    continue
-                if cut in self._torn[worker, 0]:
-                    cuts = max(cuts, 1 + (part[1] - part[0]) // period)
-                else:  # it delays: a lease may end, or a body that it keeps from its first line run into its timeout
-                    cuts = max(cuts, self._stalled(worker, part) // max(min(period, ns(self.policy.timeout_s)), 1))
-        return count + cuts
+        brief = max(min(period, ns(self.policy.timeout_s)), 1)
+        torn, slow, stalls = self._unheard
+        # One grant follows another only when the lease of the one before has ended.
+        parts = [(max(lo, job.invoked), min(hi, until)) for lo, hi in torn]
+        count += sum(1 + (hi - lo) // period for lo, hi in parts if lo < hi)
+        # A stall delays: a lease may end, or a body that it keeps from its first line run into its timeout.
+        parts = [(max(lo, job.invoked), min(hi, until)) for lo, hi in slow]
+        stalled = (sum(overlap_ns(part, each) for each in stalls) for part in parts if part[0] < part[1])
+        return count + sum(each // brief for each in stalled)
+
+    @property
+    def _unheard(self) -> tuple[list[Interval], list[Interval], list[Interval]]:
+        """Of all workers: cuts that may swallow a reply, those that only delay, and all that stalled; each disjoint."""
+        if self._all is None:
+            cuts = {worker: self.cuts(worker) for worker in self.history.lives}
+            torn = merged(cut for worker in cuts for cut in self._torn[worker, 0])
+            slow = merged(cut for worker, mine in cuts.items() for cut in mine if cut not in self._torn[worker, 0])
+            self._all = torn, slow, merged(each for worker in cuts for each in self._slow(worker))
+        return self._all

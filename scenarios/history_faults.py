@@ -175,9 +175,7 @@ class Canary:
 
 def canary(events: Iterable[tuple[Any, ...]]) -> Canary:
     """From the ``canary`` events (t, server, n, phase): blocks of acknowledged numbers that are missing."""
-    phases: dict[str, dict[str, dict[int, int]]] = defaultdict(lambda: {"sent": {}, "acked": {}, "missing": {}})
-    for t, server, n, phase in events:
-        phases[server or ""][phase][n] = t
+    phases = _by_phase(events)
     losses: list[StoreLoss] = []
     for seen in phases.values():
         losses += _losses(seen["sent"], seen["acked"], seen["missing"])
@@ -213,6 +211,35 @@ def _losses(sent: Mapping[int, int], acked: Mapping[int, int], missing: Mapping[
     if block:
         losses.append(loss(FOREVER))
     return losses
+
+
+def unseen_losses(events: Iterable[tuple[Any, ...]], downs: Iterable[FaultSpan]) -> tuple[StoreLoss, ...]:
+    """What outages (``downs``) may have cost in roll-backs too short for a number of the canary to show.
+
+    Whatever was acknowledged after the last number that survived was sent is undecided: nothing is surely lost.
+    """
+    seen = _by_phase(events).values()
+    kept = [
+        sorted((each["acked"][n], each["sent"].get(n, 0)) for n in each["acked"].keys() - each["missing"])
+        for each in seen
+    ]
+    return tuple(
+        StoreLoss(
+            min((max((sent for acked, sent in mine if acked <= span.inject), default=0) for mine in kept), default=0),
+            span.inject,
+            span.inject,
+            span.healed,
+        )
+        for span in downs
+    )
+
+
+def _by_phase(events: Iterable[tuple[Any, ...]]) -> dict[str, dict[str, dict[int, int]]]:
+    """Server → phase → number → when."""
+    phases: dict[str, dict[str, dict[int, int]]] = defaultdict(lambda: {"sent": {}, "acked": {}, "missing": {}})
+    for t, server, n, phase in events:
+        phases[server or ""][phase][n] = t
+    return phases
 
 
 def _rows(events: Iterable[Event], columns: tuple[str, ...]) -> Iterable[tuple[Any, ...]]:

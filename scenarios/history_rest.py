@@ -30,10 +30,11 @@ class Rest:
         self.nothing_moves = self.quiet_ns > moves and not (self.promise.prefetch > 1 and self.open_jobs)
 
     def _last_disturbance(self) -> int:
-        """The last run event, heal, signal or restart: after any of these the queue has work of its own to do."""
+        """The last run event, heal, signal, restart or request: after any of these the queue has work of its own."""
         times = [self.history.last_run_event or self.history.begin]
         times += [span.healed for span in self.history.faults]
         times += [signal.t for signal in self.history.signals if signal.t < self.read_at]
+        times += [step["t"] for step in self.history.op_rows if step["t"] < self.read_at]
         times += [life.born for lives in self.history.lives.values() for life in lives if life.born < self.read_at]
         return min(max(times), self.read_at)
 
@@ -47,9 +48,11 @@ class Rest:
         due = enqueued + job.delay
         if job.runs:
             last = job.runs[-1]
-            _, most_s = self.scenario.policy.backoff.bounds_s(max(len(job.runs), 1))
-            due = max(due, min(self._told_hi(last), FOREVER) + ns(most_s))
+            due = max(due, min(self._told_hi(last), FOREVER) + ns(self._backoff_s(len(job.runs))))
         return due
+
+    def _backoff_s(self, attempt: int) -> float:
+        return self.scenario.policy.backoff.bounds_s(attempt)[1]
 
     def _told_hi(self, run: Run) -> int:
         """The latest moment at which the queue heard of the run's end. One that died with its process is not reported.
@@ -76,7 +79,11 @@ class Rest:
         brief = ns(self.promise.heartbeat_s)  # so short a stall ends no lease and begins nothing anew: it is no quiet
         stalls = [stall for stall in self.history.stalls if stall.hi > since and stall.hi - stall.lo > brief]
         for worker, lives in self.history.lives.items():
-            alive = [life for life in lives if life.born <= since and life.exit_hi >= self.read_at]
+            alive = [
+                life
+                for life in lives
+                if life.born <= since and min(life.exit_hi, life.told_to_stop) >= self.read_at  # who stops takes none
+            ]
             awake = not any(stall.worker in {worker, HOST} and stall.lo < self.read_at for stall in stalls)
             awake = awake and not self.causes.frozen_at(worker, self.read_at)
             if alive and awake and self.open_by_worker.get(worker, 0) < slots:
@@ -87,5 +94,20 @@ class Rest:
         """Whether it lay in a key, with a worker free, for longer than the promise allows it to."""
         allowed = max(ns(self.scenario.rest_s), ns(self.promise.recovery_s))
         due = self.due_hi(job)
+        if hidden := self.causes.hidden(job):  # each may have cost an attempt, and a longer backoff begins after it
+            attempts = min(len(job.runs) + hidden, self.scenario.policy.max_attempts)
+            due = max(due, self.quiet_since + ns(max(self._backoff_s(k) for k in range(1, max(attempts, 1) + 1))))
         quiet = min(self.quiet_ns, self._awake_since(due))
-        return job.job not in self.open_jobs and quiet > allowed and self.free_slot()
+        return job.job not in self.open_jobs and quiet > allowed and self.free_slot() and not self._paused()
+
+    def _paused(self) -> bool:
+        """Whether a queue was still held by an operator: jobs wait there rightly."""
+        held: set[str] = set()
+        for step in self.history.op_rows:
+            if step["t"] >= self.read_at:
+                break
+            if step["op"] == "pause":
+                held.add(step["queue"])
+            elif step["op"] == "resume" and step["phase"] == "acked":
+                held.discard(step["queue"])
+        return bool(held)

@@ -199,3 +199,25 @@ def _per_job(table: pl.DataFrame) -> pl.DataFrame:
         )
     )
     return pl.concat([once, more]).collect()
+
+
+def ahead(run_table: pl.DataFrame, held: int, gap_ns: int) -> dict[str, int]:
+    """Run → how long its job may have been in hand before its start, in ns, beside the way from a grant to a start.
+
+    A worker's jobs may be fetched by a parent process and run by its children, so all ``held`` of them may wait for one
+    another: whatever was in hand when a job was granted started before it (in its worker, or where the parent hands
+    jobs to one child at once, in its process). What is in hand begins ``gap_ns`` after a slot is free at the latest, so
+    of a time without any run no more than that counts.
+    """
+    table = run_table.select("run", "w", "worker", "life", "start", "end_hi").sort("start")
+    for name, group in (("by_worker", ["worker", "life"]), ("by_writer", ["w"])):
+        table = table.with_columns(
+            before=pl.col("start").shift(1).over(group), busy=pl.col("end_hi").cum_max().shift(1).over(group)
+        ).with_columns(
+            step=(pl.col("start") - pl.col("before") - (pl.col("start") - pl.col("busy") - gap_ns).clip(0)).fill_null(0)
+        )
+        elapsed = pl.col("step").cum_sum().over(group)
+        table = table.with_columns(elapsed.alias(name))
+        earlier = pl.col(name).shift(held - 1).over(group).fill_null(0)
+        table = table.with_columns((pl.col(name) - earlier).alias(name))
+    return dict(table.select("run", pl.max_horizontal("by_worker", "by_writer")).iter_rows())

@@ -68,6 +68,7 @@ def judge(
             f"the store lost {history.canary.missing} of {history.canary.acked} writes that it had acknowledged under"
             " appendfsync always: a disk or a server that does not keep what it says it keeps"
         )
+    history.stored_under(scenario.durability)
     judged = tuple(_one(name, registered, history, promise, scenario) for name, registered in checkers.items())
     return Judgement(judged, doubts(history))
 

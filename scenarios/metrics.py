@@ -38,6 +38,7 @@ class Metrics:
     ) -> None:
         """Tables are built here once; nothing is read from anywhere else."""
         self.history, self.promise, self.scenario, self.given_p95_s = history, promise, scenario, calm_p95_s
+        history.stored_under(scenario.durability)
         self.lost = lost.look(history, promise, scenario)
         self.stopped = min(history.looked_at, history.end)
         self.jobs = timed(history, promise, scenario)

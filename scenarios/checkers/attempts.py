@@ -116,7 +116,7 @@ def _too_many(job: Job, causes: "Causes", most: int) -> tuple[str, str, tuple[st
     crashes, stalls = causes.promise.max_crashes, causes.promise.max_stalls
     failures = sum(causes.failed_surely(run, job) for run in job.runs)
     other = sum(bool(causes.repeat(a, b, job) - {Cause.FAILED}) for a, b in job.pairs)
-    again = causes.requeued(job)  # an operator's requeue begins every count anew
+    again = causes.begun_anew(job)
     if failures > most and not again:
         return "uncounted attempt", f"failed {failures} times, where {most} attempts are allowed", ()
     if len(job.runs) > most + other and not again:

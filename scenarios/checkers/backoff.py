@@ -98,7 +98,7 @@ def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judge
             waited = b.start - a.end_lo
             in_calm = not any(lo <= b.start and hi >= a.start for lo, hi in quiet)
             stalled_ns = stalled.within(a.end_lo, b.start)
-            if waited + CLOCK_SLACK_NS < bounds[0]:
+            if b.start - _failed_lo(a, causes) + CLOCK_SLACK_NS < bounds[0]:
                 tally.findings.append(_finding("early retry", job, a, b, bounds, history))
             elif in_calm and slots and _too_late(a, b, bounds, promise, slots, stalled_ns):
                 tally.findings.append(_finding("late retry", job, a, b, bounds, history))
@@ -108,6 +108,13 @@ def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judge
     if lopsided:
         tally.findings.append(lopsided)
     return tally.judged()
+
+
+def _failed_lo(run: Run, causes: "Causes") -> int:
+    """From when on the queue may have counted it as failed: one that is out of time may take a while to end."""
+    if run.outcome != "timeout":
+        return run.end_lo
+    return min(run.end_lo, max(run.start, causes.grant_lo(run) + ns(causes.policy.timeout_s)))
 
 
 def _bounds(job: Job, causes: "Causes", index: int) -> tuple[int, int]:

@@ -37,8 +37,8 @@ def concurrency(history: "History", promise: Promise, scenario: "Scenario") -> J
     """Examined: runs, and counts of leases. Explained: runs that went on when their lease may have ended.
 
     A body counts from its start for as long as its job is certainly leased to it: not past a cut that may have ended
-    the lease, a roll-back of the store, or the grant of the job's next run. So bodies that outlive their lease, which
-    may exceed the limit, accuse nobody.
+    the lease, a roll-back of the store, the grant of the job's next run, a stop of its worker, or a request to cancel
+    it. So bodies that outlive their lease, which may exceed the limit, accuse nobody.
     """
     limit = promise.concurrency
     if limit is None:
@@ -80,9 +80,23 @@ def _held(runs: pl.DataFrame, history: "History", causes: "Causes") -> pl.DataFr
         for run, after in zip(job.runs, (*job.runs[1:], None), strict=True)
     }
     table = pl.DataFrame({"run": list(known), "known": list(known.values())}, {"run": pl.String, "known": pl.Int64})
-    until = pl.min_horizontal("end_lo", pl.col("known").fill_null(FOREVER), pl.lit(rolled_back))
+    gone = [(name, n + 1, life.told_to_stop) for name, lives in history.lives.items() for n, life in enumerate(lives)]
+    stops = pl.DataFrame(gone, {"worker": pl.String, "life": pl.Int64, "stopped": pl.Int64}, orient="row")
+    cancels = [(step["job"], step["t"]) for step in history.op_rows if step["op"] == "cancel"]
+    asked = pl.DataFrame(cancels, {"job": pl.String, "asked": pl.Int64}, orient="row")
+    asked = asked.group_by("job").agg(pl.col("asked").min())
+    until = pl.min_horizontal(
+        "end_lo",
+        pl.col("known").fill_null(FOREVER),
+        pl.lit(rolled_back),
+        # What is given back or called off is no longer leased, though its body may take a while to end.
+        pl.col("stopped").fill_null(FOREVER) if causes.promise.stop_is_a_cause else pl.lit(FOREVER),
+        pl.col("asked").fill_null(FOREVER),
+    )
     return (
         runs.join(table, on="run", how="left")
+        .join(stops, on=["worker", "life"], how="left")
+        .join(asked, on="job", how="left")
         .with_columns(until=until)
         .select("run", "queue", "start", "end_lo", "until")
     )

@@ -94,9 +94,9 @@ def dead_letters(history: "History", promise: Promise, scenario: "Scenario") -> 
         must = _must(job, causes)
         tally.examined += 1
         if job.state != "dead":
-            if job.state == "cancelled":
+            if job.state == "cancelled" or (job.state == "absent" and job.job in history.called_off):
                 must = ""  # what an operator wanted ended is no dead letter, however it failed meanwhile
-            if must and job.outcome != "rejected" and rest.settled(job) and not causes.requeued(job):
+            if must and job.outcome != "rejected" and rest.settled(job) and not causes.begun_anew(job):
                 tally.findings.append(_missing(job, must, rest))
             else:
                 tally.explained += 1
@@ -132,7 +132,7 @@ def _wrong(job: Job, causes: "Causes", *, says_why: bool) -> Iterator[tuple[str,
     twice = sorted({key for key in job.found_in if job.found_in.count(key) > 1})
     if twice:
         yield "doubled dead letter", f"stands more than once in {', '.join(twice)}"
-    if causes.history.canary.losses or causes.requeued(job):
+    if causes.history.canary.losses or causes.begun_anew(job):
         return
     good = [run for run in job.runs if run.outcome == "ok" and causes.reported_surely(run, job)]
     if good:

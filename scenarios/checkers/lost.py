@@ -54,7 +54,9 @@ def look(history: "History", promise: Promise, scenario: "Scenario") -> Gathered
     tally = Gathered(examined=history.count_jobs(acked))
     dead, cancelled = (pl.col("state").fill_null("") == state for state in ENDED_OTHERWISE)
     asked = pl.col("job").is_in([op["job"] for op in history.op_rows if op["op"] == "cancel"])
-    missing = history.jobs_that(acked & (pl.col("n_ok") == 0) & ~dead & ~(cancelled & asked))
+    heeded = pl.col("job").is_in(list(history.called_off))  # no record need be kept of what was cancelled
+    over = dead | (cancelled & asked) | ((pl.col("state").fill_null("") == "absent") & heeded)
+    missing = history.jobs_that(acked & (pl.col("n_ok") == 0) & ~over)
     if missing.is_empty():
         return tally
     causes = history.causes(promise, scenario.policy)
@@ -167,7 +169,10 @@ class _AtMostOnce:
 
     def __init__(self, causes: "Causes") -> None:
         history, promise = causes.history, causes.promise
-        ends = sum(1 for signal in history.signals if signal.name == "KILL")
+        # The end of a parent process may cost what it had fetched for all its slots, that of any other its own.
+        parents = {(life.worker, life.pid) for lives in history.lives.values() for life in lives}
+        killed = [(sent.worker, sent.pid) for sent in history.signals if sent.name == "KILL"]
+        ends = sum(promise.slots if each in parents else 1 for each in killed)
         ends += history.runs.filter(pl.col("outcome") == "exit").height
         replies = sum(len(causes.cuts(worker)) for worker in history.lives) * promise.slots
         self.causes, self.left = causes, (ends + replies) * max(promise.prefetch, 1)

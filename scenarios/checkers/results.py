@@ -140,9 +140,10 @@ class _Look:
         if job.state == "absent":
             if not any(self.causes.reported_surely(run, job) for run in good):
                 return "the queue may not have heard of its end"
-            if not self.rest.settled(job):
-                return UNDECIDED
             what = "has ended well, and neither its record nor its result is there"
+        on_its_way = self.causes.report_hi(first) >= self.rest.read_at
+        if on_its_way or (job.state == "absent" and not self.rest.settled(job)):
+            return UNDECIDED
         since_s = s(self.rest.read_at - first.end_lo)
         return self._finding(
             "lost result",

@@ -133,7 +133,7 @@ def _too_short(run: Run, job: Job, causes: "Causes") -> Finding | str:
         ),
         runs=(run.run,),
         causes_rejected=(
-            f"No kill: neither pid {run.pid} nor its supervisor was sent a signal or had ended.",
+            f"No kill: no process of {run.worker} was, its supervisor had not ended, and pid {run.pid} got no signal.",
             f"No cut: {run.worker} could reach the store, so it had no reason to fence itself.",
             f"Not the spec: {job.spec.to_json()} does not end its process.",
         ),
@@ -152,8 +152,9 @@ def _excuse(run: Run, job: Job, causes: "Causes") -> str:
     life = causes.life(run.worker, run.life)
     if job.spec.kind in FATAL:
         return "its spec"
-    if len([death for death in causes.deaths(run) if death.lo <= run.end_hi]) > 1:
-        return "killed"
+    kills = [sent.t for sent in causes.history.signals if sent.worker == run.worker and sent.name == "KILL"]
+    if any(run.start <= t <= run.end_hi for t in kills) or sum(d.lo <= run.end_hi for d in causes.deaths(run)) > 1:
+        return "killed, or of a pool of processes that ended with another"
     # A stop that makes no run again leaves each to its end.
     told_to_stop = life.told_to_stop if life and causes.promise.stop_is_a_cause else FOREVER
     if life and min(life.killed, life.exit_lo, told_to_stop) <= run.end_hi:  # who of the two was first, who knows

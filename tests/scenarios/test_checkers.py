@@ -77,6 +77,8 @@ def promised(**changes: Any) -> Promise:  # noqa: ANN401  # fields of Promise
 CALLED_OFF = "started after its cancellation"
 GONE, STRANDED = "lost acknowledgement", "stranded job"
 REPEATED, BACK = "unexplained repeat", "resurrected job"
+TWICE = (fault("replies", 0.9, 1.2, "cut", ["producer"]),)
+HIDDEN_TWICE = (cut("w1", 1, 2), cut("w2", 20, 21), run("j", 40, 40.1, "error"), state("j", "dead"))
 AT_MOST_ONCE = promised(delivery="at_most_once")
 BUSY = tuple(
     line
@@ -121,6 +123,22 @@ LOST = [
     legal("lost", "a queue without dead letters forgets what failed as often as it may",
           target(set(ABILITIES) - {"dead_letters"}), acked("j", 0),
           *(run("j", t, t + 0.1, "error") for t in (1, 3, 6)), state("j", "absent")),
+    legal("lost", "at most once, and the parent of two slots is killed with three jobs fetched for each",
+          *(acked(f"j{n}", 0) for n in range(6)), run("j0", 0.1, 0.4), run("j1", 0.1, 0.4, slot=2),
+          killed("w1", 0.5, slots=(0,)), *(state(f"j{n}", "absent") for n in range(6)),
+          promise=promised(delivery="at_most_once", prefetch=3)),
+    legal("lost", "cancelled, and no record of it is kept", acked("j", 0, delay=50), cancelled("j", 1),
+          state("j", "absent")),
+    illegal("lost", GONE, "gone, although its cancellation was refused", acked("j", 0), cancelled("j", 1, "refused"),
+            state("j", "absent")),
+    legal("lost", "its queue is still paused", acked("j", 2), paused(1, None), state("j", "waiting")),
+    legal("lost", "its queue was resumed just now", acked("j", 2), paused(1, 97), state("j", "waiting")),
+    illegal("lost", STRANDED, "its queue was resumed long ago", acked("j", 2), paused(1, 50), state("j", "waiting")),
+    legal("lost", "free slots of a worker that stops only", acked("j", 2), signal("w1", 60, "TERM", slot=0),
+          state("j", "waiting"), run("h1", 50, on="w2"), run("h2", 50, on="w2", slot=2)),
+    legal("lost", "delayed by the backoff of an attempt unseen", acked("j", 0),
+          killed("w1", 10, slots=(0, 1)), spawned("w1", 11, life=2), state("j", "delayed", at=45),
+          scenario=with_policy(max_attempts=5, backoff=BackoffPolicy("fixed", 40.0, 40.0, "none"))),
     illegal("lost", GONE, "in no key", acked("j", 0), state("j", "absent")),
     illegal("lost", GONE, "cancelled, and nobody had asked for it", acked("j", 0), state("j", "cancelled")),
     illegal("lost", GONE, "in no key, a stall just before the look", acked("j", 0), stall("host", 99.5, 99.9),
@@ -175,6 +193,16 @@ DUPLICATES = [
     legal("duplicates", "a lost reply, and the queue repeats then", acked("j", 0), run("j", 1, 1.2),
           fault("reset", 1.1, 1.3, "cut", ["w1"]), run("j", 1.5, 1.6, on="w2"),
           promise=promised(lost_reply_repeats=True)),
+    legal("duplicates", "told to stop between its end and its report", acked("j", 0), run("j", 1, 1.1),
+          signal("w1", 1.15, "TERM", slot=0), exited("w1", 1.2, slot=0), run("j", 1.8, 1.9, on="w2")),
+    legal("duplicates", "its worker went with another job, and came back for what it had", acked("j", 0),
+          acked("p", 0, spec=kills_worker()), run("p", 1, slot=2), run("j", 0.5, 1.09),
+          *(exited("w1", 1.1, slot=slot) for slot in (0, 1, 2)), spawned("w1", 1.5, life=2), run("j", 1.9, 2, life=2)),
+    legal("duplicates", "at most once, and the store forgot that it was taken", canary(1, 0.5), acked("j", 0.6),
+          run("j", 1, 1.04), canary(2, 1.05, missing=True), canary(3, 3), run("j", 3.1, 3.2), promise=AT_MOST_ONCE),
+    legal("duplicates", "at most once, and enqueued twice", acked("j", 1, answered=1.3), *TWICE,
+          run("j", 1.4, 1.5), run("j", 1.5, 1.6, on="w2"),
+          promise=promised(delivery="at_most_once", lost_reply_repeats=True)),
     legal("duplicates", "an operator asked", acked("j", 0), run("j", 1, 1.2), op("requeue", "j", 20),
               run("j", 30, 30.1)),
     legal("duplicates", "told to stop in its run", acked("j", 0), run("j", 1, 1.2), signal("w1", 1.1, "TERM", slot=0),
@@ -251,6 +279,9 @@ def failing(*times: float, last: str = "error", **more: Any) -> list[Lines]:  # 
 
 
 ATTEMPTS = [
+    legal("attempts", "each of two cuts may have hidden a grant", acked("j", 0, spec=fails()), *HIDDEN_TWICE),
+    legal("attempts", "enqueued twice, each with its attempts", acked("j", 1, answered=1.3, spec=fails()), *TWICE,
+          *failing(2, 4, 8, 12, 20, 30), promise=promised(lost_reply_repeats=True)),
     legal("attempts", "its first run is attempt 2, since its worker was killed before", acked("j", 0),
               killed("w2", 0.5),
           run("j", 1, 1.1, attempt=2)),
@@ -288,6 +319,8 @@ def retried_after(delay: float, *more: Lines) -> tuple[Lines, ...]:
 
 
 BACKOFF = [
+    legal("backoff", "counted from its timeout, which its body took a while to heed", acked("j", 0, spec=hangs()),
+          run("j", 1, 2.4, "timeout"), run("j", 3.1, 3.2), scenario=FIXED),
     legal("backoff", "on time", *retried_after(1.05), scenario=FIXED),
     legal("backoff", "five seconds late because of backlog", *retried_after(5, *BUSY,
                *(run(f"c{n}", n * 0.3, n * 0.3 + 0.29, on="w2") for n in range(30))), scenario=FIXED),
@@ -303,6 +336,11 @@ BACKOFF = [
 ]  # fmt: skip
 
 DEAD_LETTERS = [
+    legal("dead_letters", "each of two cuts may have hidden a grant", acked("j", 0, spec=fails()), *HIDDEN_TWICE),
+    illegal("dead_letters", "premature dead letter", "one cut is too few for two hidden grants",
+            acked("j", 0, spec=fails()), *HIDDEN_TWICE[1:]),
+    legal("dead_letters", "cancelled while it failed, and no record is kept", acked("j", 0, spec=fails()),
+          *failing(1, 3, 6), cancelled("j", 6.05, "requested"), state("j", "absent")),
     legal("dead_letters", "exhausted", acked("j", 0, spec=fails()), *failing(1, 3, 6), state("j", "dead", attempts=3)),
     legal("dead_letters", "crashed after two visible runs and one kill before a first line", acked("j", 0, spec=POISON),
           *crashing(1, 2), killed("w2", 3), state("j", "dead", reason="crashed")),
@@ -374,6 +412,8 @@ ATTEMPTS += [
 
 SOFT_ONLY = target(set(ABILITIES) - {"hard_timeout"})
 TIMEOUTS = [
+    legal("timeouts", "a pool of processes, which ends with any of them", acked("j", 0), acked("k", 0),
+          run("j", 0.1), run("k", 0.1, slot=2), killed("w1", 0.3, slots=(2,)), exited("w1", 0.35)),
     legal("timeouts", "ended at its timeout", acked("j", 0, spec=hangs()), run("j", 1, 2.05, "timeout")),
     legal("timeouts", "killed at the end of its grace", acked("j", 0, spec=hangs(in_c=True)), run("j", 1),
               exited("w1", 2.55)),
@@ -464,6 +504,10 @@ def bodies(*spans: tuple[float, float], on: str = "w2", first: int = 0) -> tuple
 
 CUT_OFF = (*bodies((1, 8), (1, 8), on="w1"), cut("w1", 2, 6))
 CONCURRENCY = [
+    legal("concurrency", "given back at a stop, and its body goes on", acked("j", 0), run("j", 0.1, 0.9),
+          signal("w1", 0.3, "TERM", slot=0), *bodies((0.5, 0.8), (0.5, 0.8), on="w2"), **LIMITED),
+    legal("concurrency", "called off, and its body goes on", acked("j", 0), run("j", 0.1, 0.9),
+          cancelled("j", 0.3, "requested"), *bodies((0.5, 0.8), (0.5, 0.8), on="w2"), **LIMITED),
     legal("concurrency", "two at once, and the third when one has ended", *bodies((1, 2), (1, 3), (2, 4)), **LIMITED),
     legal("concurrency", "any number where nothing is limited", *bodies((1, 2), (1, 2), (1, 2))),
     legal("concurrency", "a dead slot, seen 30 ms later", acked("j", 0), run("j", 1),
@@ -509,6 +553,14 @@ RATE = [
 ]  # fmt: skip
 
 CONTROL = [
+    legal("control", "fetched by its worker's parent, and started by a child behind three others",
+          *(acked(name, 0) for name in "abcd"), run("a", 0.1, 1), run("b", 0.1, 1, slot=2), paused(0.5, 9),
+          run("c", 1.01, 1.9), run("d", 1.95, 2.5, slot=2), promise=promised(prefetch=2), explained=2),
+    legal("control", "fetched by a parent that forks a process a job", acked("a", 0), acked("b", 0), run("a", 0.1, 1),
+          paused(0.5, 9), run("b", 1.05, 1.9, slot=2), promise=promised(prefetch=2, slots=1), explained=1),
+    illegal("control", "started while paused", "its worker had nothing to do before, so nothing in hand",
+            acked("a", 0), acked("b", 0), run("a", 0.1, 0.2), paused(0.5, 9), run("b", 5, 5.1),
+            promise=promised(prefetch=2)),
     legal("control", "starts when it is resumed", *bodies((3, 4)), paused(1, 3)),
     legal("control", "granted before, started after", *bodies((1.2, 2)), paused(1, 3), explained=1),
     legal("control", "granted before a cut, started behind it", *bodies((2.5, 2.6)), cut("w2", 0.9, 2.4), paused(1, 3),

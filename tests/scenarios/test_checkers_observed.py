@@ -111,6 +111,8 @@ RESULTS = [
           undecided=1),
     legal("results", "an operator interfered", *DONE, op("discard", "j", 5), state("j", "absent", at=20), explained=1),
     legal("results", "a dead letter has none", acked("j", 0), run("j", 1, 2), state("j", "dead", at=10)),
+    legal("results", "finished a moment ago, and its result is on its way", acked("j", 0), run("j", 99.9, 99.95),
+          state("j", "finished", stored=""), undecided=1),
     illegal("results", "lost result", "not stored", *DONE, state("j", "finished", stored="", at=10)),
     illegal("results", "lost result", "neither it nor its record", *DONE, state("j", "absent", at=20)),
     illegal("results", "lost result", "of a run that took over", *OVERTAKEN,

@@ -1,6 +1,7 @@
 """How a checker's tally becomes a verdict: zero samples, a crash and a doubt never pass."""
 
 from dataclasses import replace
+from typing import Literal
 
 import polars as pl
 import pytest
@@ -134,3 +135,20 @@ def test_a_finding_of_a_repeat_rejects_each_cause_with_its_numbers() -> None:
     assert len(finding.causes_rejected) == 7
     assert all(": " in sentence and sentence.endswith(".") for sentence in finding.causes_rejected)
     assert "-0.100 s to 0.400 s" in " ".join(finding.causes_rejected)
+
+
+@pytest.mark.parametrize("durability", ["everysec", "no"])
+def test_a_roll_back_too_short_for_a_number_to_show_accuses_nobody(durability: Literal["everysec", "no"]) -> None:
+    """The store died 2 ms after it had acknowledged the job, and before the canary's next number."""
+    told = (
+        acked("j", 1.012), canary(1, 0.98), canary(2, 1.0), canary(3, 2.0), state("j", "absent"),
+        acked("k", 0), run("k", 0.5, 1.005), run("k", 2.1, 2.2, on="w2"), state("k", "finished"),
+        fault("restart", 1.015, 1.9, "store_down", kind="redis restart"),
+    )  # fmt: skip
+    scenario = replace(SCENARIO, durability=durability)
+    assert of("lost", *told, scenario=scenario).judged.undecided == 1
+    assert not of("lost", *told, scenario=scenario).judged.total
+    assert not of("duplicates", *told, scenario=scenario).judged.total
+    assert of("lost", *told).judged.total == 1  # one that keeps each write has nothing to forget
+    before = (*told, acked("l", 0.7), state("l", "absent"))
+    assert of("lost", *before, scenario=scenario).judged.total == 1  # a number that came later survived

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.interleave.world import Bounds
-from tests.planted.variant import planted
+from tests.planted.variant import Place, planted
 
 SOUND = ""
 LOST = Bounds(lost=1, held=0, kills=0, waits=0, rollbacks=0, sweeps=0, heartbeats=0)
@@ -28,7 +28,8 @@ class Rule:
         """A folder with the changed script. Raises ``ValueError`` if the place isn't there exactly once."""
         own = folder / self.name.replace(" ", "-")
         own.mkdir()
-        (own / f"{self.script}.lua").write_text(planted(self.script, self.sound, self.broken), "utf-8")
+        text = planted(Place(self.script, self.sound, self.broken))[self.script]
+        (own / f"{self.script}.lua").write_text(text, "utf-8")
         return own
 
 

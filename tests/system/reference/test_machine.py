@@ -14,7 +14,7 @@ from redis import Redis
 
 from system.reference.backoff import Backoff
 from tests.interleave.server import memory_redis
-from tests.planted.variant import planted
+from tests.planted.variant import Place, planted
 from tests.system.reference.calls import LEASE_US
 from tests.system.reference.model.walk import (
     ATTEMPTS_MAX,
@@ -246,7 +246,7 @@ def test_lifecycle(walks: type[Lifecycle]) -> None:
 def test_walks_notice_a_changed_script(
     walks: type[Lifecycle], monkeypatch: pytest.MonkeyPatch, script: str, sound: str, broken: str
 ) -> None:
-    monkeypatch.setattr(walks, "scripts", {script: planted(script, sound, broken)})
+    monkeypatch.setattr(walks, "scripts", planted(Place(script, sound, broken)))
     plan = settings(
         max_examples=600,
         stateful_step_count=60,

@@ -15,7 +15,8 @@ FOLDER: Final = Path(__file__).resolve().parent.parent / "tests" / "planted"
 class PlantedBug:
     """``title`` says what is wrong; the checker ``caught_by`` must find it, in ``scenario`` if not elsewhere before.
 
-    ``after_freeze``: it was written when the checkers were finished, so none of them was made for it.
+    ``after_freeze``: it was written when the checkers were finished, so none of them was made for it. ``blind_spot``: it
+    is known that this checker does not find it; docs/planted.md says why, and what rule would.
     """
 
     name: str
@@ -23,6 +24,7 @@ class PlantedBug:
     scenario: str
     caught_by: str
     after_freeze: bool = False
+    blind_spot: bool = False
 
     @property
     def adapter(self) -> Path:
@@ -135,9 +137,15 @@ PLANTED: Final = {
             "steady",
             "timeouts",
             after_freeze=True,
+            blind_spot=True,
         ),
         PlantedBug(
-            "memory_leaked", "each run leaves a buffer of 256 KiB in its slot", "steady", "leaks", after_freeze=True
+            "memory_leaked",
+            "each run leaves a buffer of 256 KiB in its slot",
+            "steady",
+            "leaks",
+            after_freeze=True,
+            blind_spot=True,
         ),
         PlantedBug(
             "heartbeat_one_a_queue",
@@ -152,6 +160,7 @@ PLANTED: Final = {
             "rolling_deploy",
             "duplicates",
             after_freeze=True,
+            blind_spot=True,
         ),
         PlantedBug(
             "backoff_in_ms",
@@ -160,15 +169,30 @@ PLANTED: Final = {
             "backoff",
             after_freeze=True,
         ),
-        PlantedBug("jitter_drawn_once", "each slot draws its jitter once", "retries", "backoff", after_freeze=True),
+        PlantedBug(
+            "jitter_drawn_once",
+            "each slot draws its jitter once",
+            "retries",
+            "backoff",
+            after_freeze=True,
+            blind_spot=True,
+        ),
         PlantedBug(
             "attempt_counted_in_the_slot",
             "a body is told the attempts that its slot has seen",
             "retries",
             "attempts",
             after_freeze=True,
+            blind_spot=True,
         ),
-        PlantedBug("rate_ring_expires", "a rate forgets its grants at once", "rate_limit", "rate", after_freeze=True),
+        PlantedBug(
+            "rate_ring_expires",
+            "a rate forgets its grants at once",
+            "rate_limit",
+            "rate",
+            after_freeze=True,
+            blind_spot=True,
+        ),
         PlantedBug(
             "sweep_takes_the_first",
             "of several leases that ended only one job is given back",
@@ -176,13 +200,21 @@ PLANTED: Final = {
             "lost",
             after_freeze=True,
         ),
-        PlantedBug("fence_restarts", "fences grow for each slot alone", "workers_killed", "overlap", after_freeze=True),
+        PlantedBug(
+            "fence_restarts",
+            "fences grow for each slot alone",
+            "workers_killed",
+            "overlap",
+            after_freeze=True,
+            blind_spot=True,
+        ),
         PlantedBug(
             "cancel_forgotten_on_the_way_back",
             "a job that is given back forgets that it is to be cancelled",
             "cancelled",
             "control",
             after_freeze=True,
+            blind_spot=True,
         ),
         PlantedBug(
             "promote_drops_when_paused",
@@ -190,6 +222,7 @@ PLANTED: Final = {
             "pause_resume",
             "lost",
             after_freeze=True,
+            blind_spot=True,
         ),
         PlantedBug("pause_expires", "a pause ends by itself", "pause_resume", "control", after_freeze=True),
         PlantedBug(
@@ -208,6 +241,7 @@ PLANTED: Final = {
             "five_queues",
             "backoff",
             after_freeze=True,
+            blind_spot=True,
         ),
         PlantedBug(
             "concurrency_counts_the_mirror",
@@ -229,6 +263,7 @@ PLANTED: Final = {
             "redis_disconnects",
             "unknown",
             after_freeze=True,
+            blind_spot=True,
         ),
         PlantedBug(
             "hold_in_ms",
@@ -236,6 +271,7 @@ PLANTED: Final = {
             "redis_refuses",
             "duplicates",
             after_freeze=True,
+            blind_spot=True,
         ),
     )
 }

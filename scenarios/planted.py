@@ -15,8 +15,8 @@ FOLDER: Final = Path(__file__).resolve().parent.parent / "tests" / "planted"
 class PlantedBug:
     """``title`` says what is wrong; the checker ``caught_by`` must find it, in ``scenario`` if not elsewhere before.
 
-    ``after_freeze``: it was written when the checkers were finished, so none of them was made for it. ``blind_spot``: it
-    is known that this checker does not find it; docs/planted.md says why, and what rule would.
+    ``after_freeze``: it was written when the checkers were finished, so none of them was made for it.
+    ``blind_spot``: it is known that this checker does not find it; docs/planted.md says why, and what rule would.
     """
 
     name: str

@@ -42,7 +42,7 @@ def add_to(commands: "_SubParsersAction[argparse.ArgumentParser]") -> None:
 
 
 def perform(options: argparse.Namespace) -> int:
-    """Exit 0 when each bug but the known blind spots was caught by its checker and none found the unmodified queue guilty.
+    """Exit 0 when each bug but the known blind spots was caught by its checker, and the unmodified queue by none.
 
     4 where nothing else is wrong than that the harness could not judge a run that would have to tell.
     """

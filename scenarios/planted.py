@@ -134,10 +134,9 @@ PLANTED: Final = {
         PlantedBug(
             "alarm_of_the_former_job",
             "a body is ended by the alarm of a former one",
-            "steady",
+            "payloads",
             "timeouts",
             after_freeze=True,
-            blind_spot=True,
         ),
         PlantedBug(
             "memory_leaked",

@@ -7,8 +7,7 @@ PYTEST := $(BIN)/pytest
 # What the tests of one go leave out: measurements, what needs a Docker engine, and what takes minutes.
 EVERYDAY := not (chaos or bench or docker or soak or slow)
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all test-browser test-docker check format bench bench-judging seeds planted lawful \
-  mutations interleave lock clean
+.PHONY: help setup demo test test-all test-browser test-docker check format bench bench-judging seeds planted lawful mutations interleave lock clean
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile

@@ -238,6 +238,13 @@ class Causes:
             found = self.of(b, a, job, attempts_max)
         return found
 
+    def other_than_failure(self, a: Run, b: Run, job: Job) -> bool:
+        """Whether the pair may be no retry. Without fences a grant of long ago may start last, behind the retries."""
+        found = self.of(a, b, job)
+        if not (a.fence and b.fence):
+            found |= self.of(b, a, job)
+        return bool(found - {Cause.FAILED})
+
     def _failed_first(self, a: Run, b: Run, job: Job, attempts_max: int | None) -> bool:
         if a.end_lo > b.start or not (a.failed or self.may_be_timed_out(a)):
             return False

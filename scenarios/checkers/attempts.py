@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from stormproof_target import Promise
 
-from chaos.causes import Cause
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
 from scenarios.checkers.rejected import no_store_loss
@@ -115,7 +114,7 @@ def _too_many(job: Job, causes: "Causes", most: int) -> tuple[str, str, tuple[st
         return None
     crashes, stalls = causes.promise.max_crashes, causes.promise.max_stalls
     failures = sum(causes.failed_surely(run, job) for run in job.runs)
-    other = sum(bool(causes.repeat(a, b, job) - {Cause.FAILED}) for a, b in job.pairs)
+    other = sum(causes.other_than_failure(a, b, job) for a, b in job.pairs)
     again = causes.begun_anew(job)
     if failures > most and not again:
         return "uncounted attempt", f"failed {failures} times, where {most} attempts are allowed", ()

@@ -120,7 +120,7 @@ def _too_short(run: Run, job: Job, causes: "Causes") -> Finding | str:
         )
     if run.outcome != "exit":
         return ""
-    excuse = _asked_to_end(run, causes) or _excuse(run, job, causes)
+    excuse = _asked_to_end(run, causes) or _superseded(run, job, causes) or _excuse(run, job, causes)
     if excuse:
         return excuse
     return Finding(
@@ -145,6 +145,13 @@ def _asked_to_end(run: Run, causes: "Causes") -> str:
     steps = causes.history.op_rows
     asked = any(each["op"] == "cancel" and each["job"] == run.job and each["t"] <= run.end_hi for each in steps)
     return "an operator had asked for its end" if asked else ""
+
+
+def _superseded(run: Run, job: Job, causes: "Causes") -> str:
+    """A worker may end a run once it hears that its job is another's: of a later run, or of a second enqueue's."""
+    later = (other for other in job.runs if other is not run and other.start >= run.start)
+    given = causes.begun_anew(job) or any(causes.grant_lo(other) <= run.end_hi for other in later)
+    return "its job may have been given to another run" if given else ""
 
 
 def _excuse(run: Run, job: Job, causes: "Causes") -> str:

@@ -1,24 +1,18 @@
-"""Runs planted bugs side by side, each run a process of its own: one that hangs or fails costs the others nothing."""
+"""Planted bugs through the catalogue: what is to be run, in which order, and the rows that are kept of it."""
 
-import os
 import shutil
-import subprocess
-import sys
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from reports.run_record import RecordError, load
+from scenarios.children import Child, side_by_side
 from scenarios.planted import PLANTED, PlantedBug
 from scenarios.planted_rows import REFERENCE, Row, rows_of
 
-CHILD: Final = "scenarios.seed_campaigns"  # `stormproof`, told to stop when the process that it is told of ends
-POLL_S: Final = 0.2
 SCENARIO_S_MAX: Final = 240.0
-END_S: Final = 30.0
 SAID_MAX: Final = 400
 
 
@@ -60,54 +54,14 @@ def run(plan: Sequence[Batch], at_once: int, out: Path, told: Callable[[Batch, l
     Histories are kept where a bug was not found by its checker, where the unmodified queue did not pass, and where the
     harness failed.
     """
-    waiting, running = deque(plan), list[_Child]()
-    try:
-        while waiting or running:
-            while waiting and len(running) < at_once:
-                running.append(_Child(waiting.popleft(), out))
-            for child in [each for each in running if each.over]:
-                running.remove(child)
-                told(child.batch, list(child.rows()))
-            time.sleep(POLL_S)
-    finally:
-        for child in running:
-            child.process.terminate()
-        for child in running:
-            child.end()
+    side_by_side([partial(_Run, batch, out) for batch in plan], at_once, lambda run: told(run.batch, list(run.rows())))
 
 
-class _Child:
+class _Run(Child):
     def __init__(self, batch: Batch, out: Path) -> None:
         self.batch = batch
-        self.folder = out.resolve() / batch.target / ("all" if len(batch.scenarios) > 1 else batch.scenarios[0])
-        shutil.rmtree(self.folder, ignore_errors=True)  # of a run that was interrupted
-        self.folder.mkdir(parents=True)
-        self.log = self.folder / "campaign.log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", CHILD, str(os.getpid()), *batch.command, "--out", str(self.folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # a terminal's Ctrl-C is ours to hand on, once
-            )
-        self.until_s = time.monotonic() + SCENARIO_S_MAX * len(batch.scenarios)
-
-    @property
-    def over(self) -> bool:
-        """Whether it has ended; one that takes too long is ended here."""
-        if self.process.poll() is None and time.monotonic() > self.until_s:
-            self.process.terminate()
-            self.end()
-        return self.process.poll() is not None
-
-    def end(self) -> None:
-        """Wait until it has cleaned up."""
-        try:
-            self.process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        folder = out / batch.target / ("all" if len(batch.scenarios) > 1 else batch.scenarios[0])
+        super().__init__(batch.command, folder, SCENARIO_S_MAX * len(batch.scenarios))
 
     def rows(self) -> Iterator[Row]:
         """What it came to."""

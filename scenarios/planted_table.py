@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from scenarios.checkers.registry import CHECKERS
+from scenarios.marked_page import put_between
 from scenarios.planted_rows import REFERENCE, Catch, Row
 
 BEGIN: Final = "<!-- planted: begin (made by `make planted`) -->"
@@ -38,11 +39,7 @@ def render(catches: Sequence[Catch], rows: Sequence[Row], seed: int, on: date) -
 
 def put_into(path: Path, text: str) -> None:
     """Replace what stands between the markers of a file; a file without them gets both at its end."""
-    before = path.read_text(encoding="utf-8") if path.exists() else "# Planted bugs\n"
-    if BEGIN not in before:
-        before += f"\n{BEGIN}\n{END}\n"
-    head, rest = before.split(BEGIN, 1)
-    path.write_text(f"{head}{BEGIN}\n\n{text}\n\n{END}{rest.split(END, 1)[-1]}", encoding="utf-8")
+    put_between(path, f"\n{text}\n", BEGIN, END, "# Planted bugs\n")
 
 
 def _machine(rows: Iterable[Row]) -> str:

@@ -1,31 +1,17 @@
-"""Campaigns side by side, each a process of its own: one that fails, or hangs, costs the others nothing.
+"""The catalogue on the reference under many seeds: a campaign a seed, and the row that is kept of it."""
 
-Each has its own Redis, ports and Toxiproxy, its own interpreter (threads of one would make each other late), and its
-own guardian. It is told to stop when we end, however we end.
-"""
-
-import ctypes
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from chaos.errors import HarnessError
 from reports.run_record import RecordError, load
+from scenarios.children import Child, side_by_side
 from scenarios.seed_rows import Row, row_of
 
-ROOT: Final = Path(__file__).resolve().parent.parent
-PR_SET_PDEATHSIG: Final = 1
-POLL_S: Final = 0.2
 CAMPAIGN_S_MAX: Final = 3600.0
-END_S: Final = 30.0
 STORED_HISTORY: Final = "history.parquet"
 LOG_LINES: Final = 3
 
@@ -40,57 +26,16 @@ class Campaigns:
 
     def run(self, seeds: Iterable[int], at_once: int, *, hog: bool, told: Callable[[Row], None]) -> None:
         """All of them, ``at_once`` at a time; ``told`` hears of each as it ends. ``hog``: only noted in the rows."""
-        waiting, running = deque(seeds), list[_Child]()
-        try:
-            while waiting or running:
-                while waiting and len(running) < at_once:
-                    running.append(_Child(self, waiting.popleft()))
-                for child in [each for each in running if each.over]:
-                    running.remove(child)
-                    told(child.row(hog=hog))
-                time.sleep(POLL_S)
-        finally:
-            for child in running:
-                child.process.terminate()
-            for child in running:
-                child.end()
+        starts = [partial(_Campaign, self, seed) for seed in seeds]
+        side_by_side(starts, at_once, lambda campaign: told(campaign.row(hog=hog)))
 
 
-class _Child:
-    """One campaign. It is spawned by the thread that waits for it, whose end it is told of."""
-
+class _Campaign(Child):
     def __init__(self, campaigns: Campaigns, seed: int) -> None:
-        self.seed, self.folder = seed, campaigns.out / str(seed)
-        shutil.rmtree(self.folder, ignore_errors=True)  # of a run that was interrupted
-        self.folder.mkdir(parents=True)
-        self.log = self.folder / "campaign.log"
-        words = ["run", "--target", "reference", "--seed", str(seed), "--out", str(self.folder.resolve())]
+        self.seed = seed
+        words = ["run", "--target", "reference", "--seed", str(seed)]
         words += [word for name in campaigns.scenarios for word in ("--scenario", name)]
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "scenarios.seed_campaigns", str(os.getpid()), *words],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=ROOT,
-            )
-        self.until_s = time.monotonic() + campaigns.seconds_max
-
-    @property
-    def over(self) -> bool:
-        """Whether it has ended; one that takes too long is ended here."""
-        if self.process.poll() is None and time.monotonic() > self.until_s:
-            self.process.terminate()
-            self.end()
-        return self.process.poll() is not None
-
-    def end(self) -> None:
-        """Wait until it has cleaned up."""
-        try:
-            self.process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        super().__init__(words, campaigns.out / str(seed), campaigns.seconds_max)
 
     def row(self, *, hog: bool) -> Row:
         """What it came to. Every history stays, for later checkers; the rest only where it was not lawful."""
@@ -113,23 +58,3 @@ class _Child:
     def _said(self) -> str:
         lines = [line for line in self.log.read_text(errors="replace").splitlines() if line and line[0] != " "]
         return " ".join(lines[-LOG_LINES:])  # progress is indented
-
-
-def end_with(parent: int) -> None:
-    """Have the kernel send us SIGTERM when the thread of ``parent`` that spawned us ends; it may have by now."""
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM) != 0:
-        raise HarnessError(f"prctl(PR_SET_PDEATHSIG): {os.strerror(ctypes.get_errno())}")
-    if os.getppid() != parent:
-        raise HarnessError("whoever started this campaign is gone")
-
-
-def main() -> int:
-    """One campaign, as ``stormproof`` would run it."""
-    from scenarios.cli import main as stormproof
-
-    end_with(int(sys.argv[1]))
-    return stormproof(sys.argv[2:])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

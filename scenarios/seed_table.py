@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from scenarios.marked_page import put_between
 from scenarios.seed_rows import ENDINGS, Row
 
 BEGIN: Final = "<!-- seeds: begin (written by `stormproof seeds`) -->"
@@ -21,24 +22,19 @@ RULE_OF_THREE: Final = 3.0
 WHY_CHARACTERS_MAX: Final = 160
 
 
-def page(rows: Sequence[Row], at_once: int) -> str:
-    """Bounds, table, and what did not pass. ``at_once``: campaigns that ran side by side."""
+def page(rows: Sequence[Row]) -> str:
+    """Bounds, table, and what did not pass."""
     ordered = sorted(rows, key=lambda row: row.seed)
-    parts = [*_population(ordered, at_once), "", HEAD, *map(_line, ordered), *_odd(ordered)]
+    parts = [*_population(ordered), "", HEAD, *map(_line, ordered), *_odd(ordered)]
     return "\n".join(parts)
 
 
 def write(path: Path, text: str) -> None:
-    """Between the markers, where the file has them; else the whole file."""
-    before, after = "", ""
-    if path.exists():
-        old = path.read_text(encoding="utf-8")
-        if BEGIN in old and END in old:
-            before, after = old.partition(BEGIN)[0], old.partition(END)[2]
-    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after or chr(10)}", encoding="utf-8")
+    """Between the markers of the file, which stay; the prose around them too."""
+    put_between(path, text, BEGIN, END)
 
 
-def _population(rows: Sequence[Row], at_once: int) -> Iterator[str]:
+def _population(rows: Sequence[Row]) -> Iterator[str]:
     told = [row for row in rows if row.at]
     if not told:
         yield f"{len(rows)} campaigns, none of which came to an end."
@@ -46,9 +42,9 @@ def _population(rows: Sequence[Row], at_once: int) -> Iterator[str]:
     days = sorted({row.at[:10] for row in told})
     yield (
         f"Measured {' to '.join(dict.fromkeys((days[0], days[-1])))} on one machine with {told[0].cpus} processors,"
-        f" {', '.join(sorted({name for row in told for name in row.servers}))}; {at_once} campaigns at a time, each"
-        " with its own Redis and Toxiproxy. Seeds with a hog ran after the others, beside one process a processor that"
-        " does nothing but compute."
+        f" {', '.join(sorted({name for row in told for name in row.servers}))}; campaigns side by"
+        " side, each with its own Redis and Toxiproxy. Seeds with a hog ran after the others, beside one process a"
+        " processor that does nothing but compute."
     )
     yield ""
     for title, mine in (

@@ -77,7 +77,7 @@ def perform(options: argparse.Namespace) -> int:
     def told(row: seed_rows.Row) -> None:
         rows.append(row)
         seed_rows.append(stored, row)
-        seed_table.write(page, seed_table.page(rows, options.jobs))
+        seed_table.write(page, seed_table.page(rows))
         progress.note(f"seed {row.seed}: {said(row)} ({len(rows)} of {options.n})")
 
     known = {row.seed for row in rows}
@@ -88,8 +88,9 @@ def perform(options: argparse.Namespace) -> int:
             if hog and mine:
                 beside.enter_context(hogs(os.cpu_count() or 1))
             campaigns.run(mine, options.jobs, hog=hog, told=told)
-    seed_table.write(page, seed_table.page(rows, options.jobs))
-    print(seed_table.page(rows, options.jobs))
+    text = seed_table.page(rows)
+    seed_table.write(page, text)
+    print(text)
     return exit_of(rows)
 
 

@@ -84,13 +84,13 @@ def test_a_missed_objective_is_no_finding_and_a_failed_harness_no_verdict() -> N
 
 
 def test_the_page_names_its_population_and_bounds_no_more() -> None:
-    page = seed_table.page([ROW, replace(ROW, seed=9, hog=True, found={"lost": 2}, endings={"fail": 3})], 2)
+    page = seed_table.page([ROW, replace(ROW, seed=9, hog=True, found={"lost": 2}, endings={"fail": 3})])
     assert "1 campaigns, 3 scenario runs judged of 3 begun, 300 acknowledged jobs" in page
     assert "fewer than 100.00% have a false alarm" in page
     assert "2 findings, in 3 scenario runs." in page  # and no bound where there was one
     assert "| latency |  | slower | 1 | seed 7: p(95) job_time < 3s \\| was missed |" in page
-    assert "nothing is bounded" in seed_table.page([replace(ROW, scenarios=1, endings={"harness error": 1})], 1)
-    assert "no record: exit code 4: no free port" in seed_table.page([BROKEN], 1)
+    assert "nothing is bounded" in seed_table.page([replace(ROW, scenarios=1, endings={"harness error": 1})])
+    assert "no record: exit code 4: no free port" in seed_table.page([BROKEN])
 
 
 def test_the_page_goes_between_its_markers(tmp_path: Path) -> None:
@@ -98,6 +98,10 @@ def test_the_page_goes_between_its_markers(tmp_path: Path) -> None:
     page.write_text(f"# Head\n{seed_table.BEGIN}\nold\n{seed_table.END}\nfoot\n")
     seed_table.write(page, "new")
     assert page.read_text() == f"# Head\n{seed_table.BEGIN}\nnew\n{seed_table.END}\nfoot\n"
+    prose = tmp_path / "prose.md"
+    prose.write_text("# Head\n")
+    seed_table.write(prose, "new")
+    assert prose.read_text() == f"# Head\n\n{seed_table.BEGIN}\nnew\n{seed_table.END}\n"
     fresh = tmp_path / "fresh.md"
     seed_table.write(fresh, "new")
     assert fresh.read_text() == f"{seed_table.BEGIN}\nnew\n{seed_table.END}\n"
@@ -179,4 +183,5 @@ def test_interrupted_seeds_end_their_campaigns_and_go_on_where_they_were(tmp_pat
     assert [row.seed for row in seed_rows.read(tmp_path / "seeds.jsonl")] == [1, 2]
     (record,) = tmp_path.glob("1/*-*/run.json")
     assert load(record).seed == 1
-    assert not list(tmp_path.glob("1/*-*/*/"))  # nothing was found: no history is kept
+    kept = {path.name for path in tmp_path.glob("1/*-*/reference/steady/*")}
+    assert kept == {"history.parquet"}  # nothing was found: no ledger is kept

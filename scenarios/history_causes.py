@@ -233,17 +233,24 @@ class Causes:
 
     def repeat(self, a: Run, b: Run, job: Job, attempts_max: int | None = None) -> frozenset[Cause]:
         """As ``of``; without fences the order of grants is not known, so either order may explain the pair."""
-        found = self.of(a, b, job, attempts_max)
-        if not found and not (a.fence and b.fence):
-            found = self.of(b, a, job, attempts_max)
-        return found
+        return self.of(a, b, job, attempts_max) or self._turned(a, b, job, attempts_max)
 
     def other_than_failure(self, a: Run, b: Run, job: Job) -> bool:
         """Whether the pair may be no retry. Without fences a grant of long ago may start last, behind the retries."""
-        found = self.of(a, b, job)
-        if not (a.fence and b.fence):
-            found |= self.of(b, a, job)
-        return bool(found - {Cause.FAILED})
+        return bool((self.of(a, b, job) | self._turned(a, b, job)) - {Cause.FAILED})
+
+    def taken_over(self, a: Run, b: Run, job: Job) -> bool:
+        """Whether b's grant may have come while a still ran, so that a's worker may have ended a for it.
+
+        Where b started later, something else than a's end must have given it away: an end can't be its own excuse.
+        """
+        if self.grant_lo(b) > a.end_hi:
+            return False
+        return b.start <= a.end_hi or bool(self.of(a, b, job) - {Cause.KILLED} or self._turned(a, b, job))
+
+    def _turned(self, a: Run, b: Run, job: Job, attempts_max: int | None = None) -> frozenset[Cause]:
+        """What may have made a follow b, where no fences tell the order of their grants."""
+        return frozenset() if a.fence and b.fence else self.of(b, a, job, attempts_max)
 
     def _failed_first(self, a: Run, b: Run, job: Job, attempts_max: int | None) -> bool:
         if a.end_lo > b.start or not (a.failed or self.may_be_timed_out(a)):

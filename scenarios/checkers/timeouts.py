@@ -150,7 +150,7 @@ def _asked_to_end(run: Run, causes: "Causes") -> str:
 def _superseded(run: Run, job: Job, causes: "Causes") -> str:
     """A worker may end a run once it hears that its job is another's: of a later run, or of a second enqueue's."""
     later = (other for other in job.runs if other is not run and other.start >= run.start)
-    given = causes.begun_anew(job) or any(causes.grant_lo(other) <= run.end_hi for other in later)
+    given = causes.begun_anew(job) or any(causes.taken_over(run, other, job) for other in later)
     return "its job may have been given to another run" if given else ""
 
 

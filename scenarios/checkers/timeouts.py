@@ -120,7 +120,7 @@ def _too_short(run: Run, job: Job, causes: "Causes") -> Finding | str:
         )
     if run.outcome != "exit":
         return ""
-    excuse = _asked_to_end(run, causes) or _superseded(run, job, causes) or _excuse(run, job, causes)
+    excuse = _asked_to_end(run, causes) or _excuse(run, job, causes) or _superseded(run, job, causes)
     if excuse:
         return excuse
     return Finding(

@@ -88,6 +88,7 @@ PLANTED: Final = {
         PlantedBug("timeout_ignored", "no timeout is enforced", "poison", "timeouts"),
         PlantedBug("timeout_early", "bodies are ended after a tenth of their time", "payloads", "timeouts"),
         PlantedBug("poison_loops", "a job that kills its slot is given back for ever", "poison", "attempts"),
+        PlantedBug("failures_forgotten", "a job that is given back forgets its failures", "poison", "attempts"),
         PlantedBug("dead_letter_dropped", "a job that failed for good is forgotten", "poison", "dead_letters"),
         PlantedBug("dead_letter_early", "a job is buried one attempt early", "poison", "dead_letters"),
         PlantedBug("dead_letter_doubled", "a dead letter is finished, too", "poison", "states"),
@@ -213,7 +214,6 @@ PLANTED: Final = {
             "cancelled",
             "control",
             after_freeze=True,
-            blind_spot=True,
         ),
         PlantedBug(
             "promote_drops_when_paused",

@@ -35,20 +35,31 @@ ANOMALIES: Final = {
         smallest='acked("j", 0)\ncancelled("j", 1)\nrun("j", 2.5)',
         means="What was called off, and whose caller was told so, is done nevertheless.",
     ),
+    "started again after a request to cancel": Anomaly(
+        definition=(
+            "A run starts so long after the queue acknowledged a request to end its job, which then ran, that the"
+            " grant, however early it may have come, lies behind it, and nobody had asked for the job again."
+        ),
+        smallest='acked("j", 0)\ncancelled("j", 1, "requested")\nrun("j", 2.5)',
+        means="Whoever ends a job that does harm sees it end, and it begins again behind their back.",
+    ),
 }
+HELD_TO: Final = {"cancelled": "cancel", "requested": "cancel_requested"}
+"""What a queue may answer to a cancellation → the clause by which the job is not started from then on."""
 
 
 def control(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     """Examined: jobs that could have started in a pause, and those cancelled before. Explained: granted before that.
 
     A pause holds from its acknowledgement until its end is asked for, a cancellation from its acknowledgement on. A run
-    counts only where its grant, however early it may have come, lies behind the acknowledgement.
+    counts only where its grant, however early it may have come, lies behind the acknowledgement. Where the job ran and
+    is only asked to end, the target must have promised that it does not start again.
     """
     causes = history.causes(promise, scenario.policy)
     tally = Gathered()
     for queue, paused, resumed in _pauses(history):
         _judge_pause(queue, paused, resumed, causes, tally)
-    called_off = {step["job"]: step["t"] for step in reversed(history.op_rows) if _was_cancelled(step)}
+    called_off = {step["job"]: step for step in reversed(history.op_rows) if _was_heeded(step, promise)}
     if not called_off:
         return tally.judged()
     named = pl.col("job").is_in(list(called_off))
@@ -76,21 +87,23 @@ def _judge_pause(queue: str, paused: int, resumed: int, causes: "Causes", tally:
             tally.findings.append(_finding("started while paused", run, says, (_granted_before(causes),), "pause"))
 
 
-def _judge_cancelled(job: Job, cancelled: int, causes: "Causes", tally: Gathered) -> None:
-    history = causes.history
-    for run in (each for each in job.runs if each.start > cancelled):
-        if causes.grant_lo(run) <= cancelled or _may_be_another(job, run, causes):
+def _judge_cancelled(job: Job, step: Row, causes: "Causes", tally: Gathered) -> None:
+    history, heeded, asked = causes.history, step["t"], step["outcome"] == "requested"
+    for run in (each for each in job.runs if each.start > heeded):
+        if causes.grant_lo(run) <= heeded or _may_be_another(job, run, causes):
             tally.explained += 1
             continue
+        anomaly = "started again after a request to cancel" if asked else "started after its cancellation"
         says = (
-            f"Job {job.job} was cancelled before it started, at {s(cancelled - history.begin):.3f} s;"
-            f" {s(run.start - cancelled):.3f} s later it was started: {told(run, history.begin)}."
+            f"Job {job.job} was {'asked to end while it ran' if asked else 'cancelled before it started'}, at"
+            f" {s(heeded - history.begin):.3f} s; {s(run.start - heeded):.3f} s later it was started:"
+            f" {told(run, history.begin)}."
         )
         rejected = (
             _granted_before(causes),
             "Not asked for again: no operator requeued it, and its enqueue was answered.",
         )
-        tally.findings.append(_finding("started after its cancellation", run, says, rejected, "cancel"))
+        tally.findings.append(_finding(anomaly, run, says, rejected, HELD_TO[step["outcome"]]))
 
 
 def _may_be_another(job: Job, run: Run, causes: "Causes") -> bool:
@@ -113,8 +126,10 @@ def _finding(anomaly: str, run: Run, says: str, rejected: tuple[str, ...], claus
     return Finding(anomaly, run.job, run.start, says, (run.run,), rejected, clause)
 
 
-def _was_cancelled(step: Row) -> bool:
-    return bool(step["op"] == "cancel" and step["phase"] == "acked" and step["outcome"] == "cancelled")
+def _was_heeded(step: Row, promise: Promise) -> bool:
+    """Whether the job must not start from then on."""
+    answer = step["outcome"] if step["op"] == "cancel" and step["phase"] == "acked" else ""
+    return answer == "cancelled" or HELD_TO.get(answer) in promise.sources
 
 
 def _pauses(history: "History") -> list[tuple[str, int, int]]:

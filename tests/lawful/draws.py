@@ -13,8 +13,10 @@ from tests.lawful.world import FAULTS, SPECS, Blow, Enqueue, Habits, World, us
 SOURCE: Final = Source("It says so.", "the model of a lawful queue")
 CLAUSES: Final = (
     "delivery", "repeats", "lease", "overlap", "max_attempts", "backoff", "dead_letters", "timeout", "states",
-    "self_fencing", "concurrency", "rate", "pause", "cancel", "early", "results", "residue", "leaks", "control",
+    "self_fencing", "concurrency", "rate", "pause", "cancel", "cancel_requested", "early", "results", "residue",
+    "leaks", "control",
 )  # fmt: skip
+OF_SOME: Final = ("rejections",)
 KEYS: Final = (
     KeyPattern("job:*", 600.0, per="job"), KeyPattern("queue"), KeyPattern("scheduled"), KeyPattern("lease"),
     KeyPattern("dead"),
@@ -196,5 +198,10 @@ def _promise(rng: Random, kind: str, policy: Policy, wanting: str) -> Promise:
         rate_n=policy.rate_n,
         rate_window_s=policy.rate_window_s if policy.rate_n else float("inf"),
         keys=KEYS,
-        sources=dict.fromkeys(CLAUSES, SOURCE),
+        sources=dict.fromkeys(CLAUSES, SOURCE) | _of_some(rng, wanting),
     )
+
+
+def _of_some(rng: Random, wanting: str) -> dict[str, Source]:
+    """Clauses that not every queue promises: what the others may do instead must not be held against them."""
+    return {clause: SOURCE for clause in OF_SOME if rng.random() < 0.5 or wanting == clause}

@@ -89,11 +89,17 @@ class Records:
             self._take_off(record)
             self._wait(record, now)
 
+    def _called_off(self, record: Record) -> bool:
+        """On its way back to the queue: whether it was asked to end."""
+        if self.broken == "forgets what it asked to end":
+            record.cancel_asked = False
+        return record.cancel_asked
+
     def _failed(self, record: Record, now: int, outcome: str) -> None:
         record.attempts += self.broken != "retry uncounted"
         most = self.policy.max_attempts
         most += {"one attempt too many": 1, "one attempt too few": -1}.get(self.broken, 0)
-        if record.cancel_asked:
+        if self._called_off(record):
             record.state, record.over_at = "cancelled", now
         elif record.attempts >= most and self.broken != "never gives up":
             self._bury(record, "timeout" if outcome == "timeout" else "exhausted", now)

@@ -49,6 +49,7 @@ RULES: Final[Mapping[str, Broken]] = {
     "delayed job early": Broken(("early",), "delay"),
     "grants while paused": Broken(("control",), "pause"),
     "cancelled job runs": Broken(("control", "states"), "cancel"),
+    "forgets what it asked to end": Broken(("control",), "cancel"),
     "one lease too many": Broken(("concurrency",), "concurrency"),
     "fixed window": Broken(("rate",), "rate"),
     "timeout unenforced": Broken(("timeouts",), "hang"),
@@ -59,6 +60,7 @@ RULES: Final[Mapping[str, Broken]] = {
     "arguments corrupted": Broken(("phantom",)),
     "runs what it refused": Broken(("phantom",), "refusals"),
     "silent in calm": Broken(("unknown",)),
+    "refuses in calm": Broken(("unknown",), "rejections"),
     "leaks a key": Broken(("residue",)),
     "hot loop": Broken(("leaks",), "idle"),
 }

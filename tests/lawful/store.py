@@ -173,7 +173,7 @@ class Store(Records):
         record.holder = 0
         if self.once and self.broken != "runs again at most once":
             record.state, record.over_at = "absent", now
-        elif record.cancel_asked:
+        elif self._called_off(record):
             record.state, record.over_at = "cancelled", now
         elif why == "timeout":
             self._failed(record, now, "timeout")
@@ -190,7 +190,7 @@ class Store(Records):
         for each in held:
             if self._holds(each):
                 record = self.records[each.job]
-                if record.cancel_asked:
+                if self._called_off(record):
                     record.state, record.holder, record.over_at = "cancelled", 0, now
                 elif self.once and each is running:
                     record.state, record.holder = "absent", 0
@@ -209,7 +209,7 @@ class Store(Records):
             record.holder = 0
             if self.broken == "drops what it sweeps":
                 record.state = "absent"
-            elif record.cancel_asked:
+            elif self._called_off(record):
                 record.state, record.over_at = "cancelled", now
             elif self.promise.kill_costs_an_attempt:
                 self._failed(record, now, "error")

@@ -14,6 +14,7 @@ from scenarios.scenario import Scenario
 from tests.scenarios.histories import (
     PROMISE,
     SCENARIO,
+    SOURCE,
     Lines,
     acked,
     answered,
@@ -74,7 +75,7 @@ def promised(**changes: Any) -> Promise:  # noqa: ANN401  # fields of Promise
     return replace(PROMISE, **changes)
 
 
-CALLED_OFF = "started after its cancellation"
+CALLED_OFF, TO_END = "started after its cancellation", "started again after a request to cancel"
 GONE, STRANDED = "lost acknowledgement", "stranded job"
 REPEATED, BACK = "unexplained repeat", "resurrected job"
 TWICE = (fault("replies", 0.9, 1.2, "cut", ["producer"]),)
@@ -492,9 +493,27 @@ UNKNOWN = [
     legal("unknown", "in an outage", answered("unknown", "j", 2), fault("down", 1, 3, "cut")),
     legal("unknown", "while the queue recovers", answered("unknown", "j", 6), fault("down", 1, 3, "cut")),
     legal("unknown", "its producer was killed", invoked("j", 2), signal("producer", 2.5, "KILL")),
+    legal("unknown", "rejected in an outage", answered("rejected", "j", 2), fault("down", 1, 3, "cut")),
+    legal("unknown", "rejected while its producer finds back", answered("rejected", "j", 3.9),
+          fault("down", 1, 3, "cut"), promise=promised(reconnect_s=1.0)),
+    legal("unknown", "rejected, and begun in an outage", answered("rejected", "j", 2.9995),
+          fault("down", 1, 3, "cut", ["producer"])),
+    legal("unknown", "rejected, as the machine stood still", answered("rejected", "j", 2), stall("host", 1, 2.5)),
+    legal("unknown", "rejected by a store that was away by itself", answered("rejected", "j", 2), canary(1, 1),
+          canary(2, 1.5, acked=False), canary(3, 2.5)),
+    legal("unknown", "rejected by a producer that was stopped", answered("rejected", "j", 2),
+          signal("producer", 1, "STOP"), signal("producer", 1.5, "CONT")),
+    legal("unknown", "rejected by a queue that may refuse what it likes", answered("rejected", "j", 2),
+          promise=promised(sources={"delivery": SOURCE})),
+    illegal("unknown", "rejected in calm", "nothing was broken", answered("rejected", "j", 2), canary(1, 1),
+            canary(2, 3)),
+    illegal("unknown", "rejected in calm", "long after an outage", answered("rejected", "j", 4.1),
+            fault("down", 1, 3, "cut"), promise=promised(reconnect_s=1.0)),
+    illegal("unknown", "rejected in calm", "while a worker was cut off", answered("rejected", "j", 2),
+            cut("w1", 1, 3), killed("w2", 1.5)),
     illegal("unknown", "unknown outcome", "nothing was broken", answered("unknown", "j", 2)),
     illegal("unknown", "unknown outcome", "never answered at all", invoked("j", 2), acked("k", 50)),
-]
+]  # fmt: skip
 
 LIMITED: dict[str, Any] = {"promise": promised(concurrency=2), "scenario": with_policy(concurrency=2)}
 LEASE_ENDS_AFTER_S = 2 - 0.67 - 0.2  # a cut as long as this may end a lease
@@ -583,7 +602,25 @@ CONTROL = [
     legal("control", "granted before a cut, and cancelled in it", acked("j", 0), cut("w1", 0.9, 2.4),
           cancelled("j", 1), run("j", 2.5), explained=1),
     legal("control", "its end was only asked for", acked("j", 0), run("j", 0.5, 0.9, "error"),
-          cancelled("j", 0.7, "requested"), run("j", 3)),
+          cancelled("j", 0.7, "requested"), run("j", 3), promise=promised(sources={"cancel": SOURCE})),
+    legal("control", "asked to end, and it did", acked("j", 0), run("j", 0.5, 0.9, "cancelled"),
+          cancelled("j", 0.7, "requested"), state("j", "cancelled"), explained=0),
+    legal("control", "asked to end between its grant and its body", acked("j", 0), cancelled("j", 1, "requested"),
+          run("j", 1.2), explained=1),
+    legal("control", "its claim is answered again behind a cut, in which its end was asked for", acked("j", 0),
+          cut("w1", 0.9, 2.4), cancelled("j", 1, "requested"), run("j", 2.5), explained=1),
+    legal("control", "asked to end, became a dead letter, and was asked for again", acked("j", 0),
+          run("j", 0.5, 0.9, "error"), cancelled("j", 0.7, "requested"), op("requeue", "j", 2), run("j", 3),
+          explained=1),
+    legal("control", "the store forgot that it was asked to end", acked("j", 0), run("j", 0.5),
+          cancelled("j", 1, "requested"), killed("w1", 1.5), run("j", 3, on="w2"), canary(1, 0.5),
+          canary(2, 0.9, missing=True), canary(3, 2), explained=1),
+    illegal("control", TO_END, "killed for it, and given back", acked("j", 0), run("j", 0.5),
+            cancelled("j", 0.7, "requested"), exited("w1", 0.9), run("j", 1.5, 1.6, on="w2")),
+    illegal("control", TO_END, "a retry of a run that failed meanwhile", acked("j", 0), run("j", 0.5, 0.9, "error"),
+            cancelled("j", 0.7, "requested"), run("j", 3)),
+    illegal("control", TO_END, "its worker was killed before it could end it", acked("j", 0), run("j", 0.5),
+            cancelled("j", 0.7, "requested"), killed("w1", 0.8, slots=(0, 1)), run("j", 5, on="w2")),
     legal("control", "its cancellation was refused", acked("j", 0), cancelled("j", 1, "refused"), run("j", 3)),
     legal("control", "cancelled, and asked for again", acked("j", 0), cancelled("j", 1), op("requeue", "j", 2),
           run("j", 3), explained=1),

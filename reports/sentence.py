@@ -27,7 +27,7 @@ _ACCUSATIONS: Final[Mapping[str, str]] = {
     "control": "started {n} that an operator had stopped",
     "early": "started {n} before their time",
     "results": "kept a wrong result of {n}",
-    "unknown": "left it unknown in calm time whether {n} were accepted",
+    "unknown": "did not acknowledge {n} in calm time",
 }
 _WHEN: Final[Mapping[str, str]] = {
     "kill tree": "a worker tree was killed",

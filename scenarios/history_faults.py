@@ -4,7 +4,7 @@ These are few, so they are plain data. All times in monotonic nanoseconds.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from scenarios.history_types import FOREVER
 
 PRODUCER: Final = "producer"
 HOST: Final = "host"
+SLOW_NS: Final = 250_000_000  # a store that takes longer to answer the canary may be taken for one that is away
 Event = Mapping[str, Any]
 Ended = Callable[[set[int]], Iterable[Event]]
 """The events ``exited`` of processes with these pids."""
@@ -165,26 +166,42 @@ class StoreLoss:
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """Numbers written to the store, acknowledged by it, and acknowledged but missing at the end."""
+    """Numbers written to the store, acknowledged by it, and acknowledged but missing at the end.
+
+    ``silences``: from the sending of a number that the store did not answer in time until it answered one again.
+    """
 
     sent: int = 0
     acked: int = 0
     missing: int = 0
     losses: tuple[StoreLoss, ...] = field(default_factory=tuple)
+    silences: tuple[tuple[int, int], ...] = field(default_factory=tuple)
 
 
 def canary(events: Iterable[tuple[Any, ...]]) -> Canary:
     """From the ``canary`` events (t, server, n, phase): blocks of acknowledged numbers that are missing."""
     phases = _by_phase(events)
     losses: list[StoreLoss] = []
+    silences: list[tuple[int, int]] = []
     for seen in phases.values():
         losses += _losses(seen["sent"], seen["acked"], seen["missing"])
+        silences += _silences(seen["sent"], seen["acked"])
     return Canary(
         sum(len(seen["sent"]) for seen in phases.values()),
         sum(len(seen["acked"]) for seen in phases.values()),
         sum(len(seen["missing"].keys() & seen["acked"].keys()) for seen in phases.values()),
         tuple(losses),
+        tuple(silences),
     )
+
+
+def _silences(sent: Mapping[int, int], acked: Mapping[int, int]) -> Iterator[tuple[int, int]]:
+    """Back from the last number: whatever was not answered in time lasted until the next answer."""
+    answered = FOREVER
+    for n in sorted(sent, reverse=True):
+        answered = acked.get(n, answered)
+        if n not in acked or acked[n] - sent[n] > SLOW_NS:
+            yield sent[n], answered
 
 
 def _losses(sent: Mapping[int, int], acked: Mapping[int, int], missing: Mapping[int, int]) -> list[StoreLoss]:

@@ -17,6 +17,7 @@ SPEC: Final = pl.Struct(
         "status": pl.Int64,
         "args_kb": pl.Int64,
         "result_kb": pl.Int64,
+        "fails_first": pl.Int64,
     }
 )
 STRINGS: Final = (

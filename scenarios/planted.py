@@ -262,7 +262,6 @@ PLANTED: Final = {
             "redis_disconnects",
             "unknown",
             after_freeze=True,
-            blind_spot=True,
         ),
         PlantedBug(
             "hold_in_ms",

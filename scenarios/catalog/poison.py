@@ -18,10 +18,11 @@ POISON = Scenario(
         rate_s=20,
         for_s=8,
         jobs={
-            succeeds(sleep_ms=15): 136,
+            succeeds(sleep_ms=15): 134,
             fails(times=1): 14,
             fails(): 4,
             exits(status=1): 1,
+            exits(status=1, fails_first=2): 2,  # its last attempt: two failures stand in its record
             segfaults(): 1,
             hangs(): 2,
             hangs(in_c=True): 1,
@@ -32,6 +33,7 @@ POISON = Scenario(
         hangs(in_c=True): "hard_timeout",
         hangs(ignores_sigterm=True): "hard_timeout",
         exits(status=1): "crash_bound",
+        exits(status=1, fails_first=2): "crash_bound",
         segfaults(): "crash_bound",
     },
     reach=["retries >= 5", "dead letters >= 5", "timeouts >= 1"],

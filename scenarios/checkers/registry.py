@@ -130,7 +130,7 @@ CHECKERS: Final[Mapping[str, Registered]] = {
     "states": Registered(states, "what the keys say of a job, against its runs", _always, "states"),
     "leaks": Registered(leaks, "what workers' processes keep, and what they use when idle", _never, "leaks"),
     "residue": Registered(residue, "keys left behind in the store", _never, "residue"),
-    "unknown": Registered(unknown, "enqueues of unknown outcome in calm time", _never, "delivery"),
+    "unknown": Registered(unknown, "enqueues of unknown outcome, or rejected, in calm time", _never, "delivery"),
 }
 
 STANDS_IN: Final[Mapping[str, tuple[str, ...]]] = {

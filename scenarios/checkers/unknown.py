@@ -1,5 +1,6 @@
-"""An enqueue whose outcome nobody knows although nothing was broken: a client that can't say what it did."""
+"""Enqueues that end badly although nothing is broken: nobody knows how, or they are refused for want of a store."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -7,8 +8,9 @@ from stormproof_target import Promise
 
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered
-from scenarios.history_faults import PRODUCER
-from scenarios.history_types import ns, s
+from scenarios.history_causes import merged
+from scenarios.history_faults import HOST, PRODUCER
+from scenarios.history_types import FOREVER, ns, s
 from scenarios.windows import calm, disturbed
 
 if TYPE_CHECKING:
@@ -21,7 +23,17 @@ ANOMALIES: Final = {
         smallest='answered("unknown", "j", 2)',
         means=("The caller can only guess: sending again may do the work twice, not sending may leave it undone."),
     ),
+    "rejected in calm": Anomaly(
+        definition=(
+            "An enqueue that the store could take was rejected: neither a fault, a stall nor a silence of the store"
+            " touched it, or had ended less than the promised time to reconnect before it."
+        ),
+        smallest='answered("rejected", "j", 2)',
+        means="An outage that is over goes on for those who enqueue: work is turned away that could be done.",
+    ),
 }
+REJECTIONS: Final = "rejections"
+"""Clause: what alone an enqueue is rejected for. Without it a queue may refuse what it likes (a backlog, a rate)."""
 
 
 def unknown(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
@@ -52,4 +64,39 @@ def unknown(history: "History", promise: Promise, scenario: "Scenario") -> Judge
                 ),
             )
         )
+    if REJECTIONS in promise.sources:
+        tally.findings += _rejected_in_calm(history, promise)
     return tally.judged()
+
+
+def _rejected_in_calm(history: "History", promise: Promise) -> Iterator[Finding]:
+    rejected = pl.col("outcome") == "rejected"
+    if not history.count_jobs(rejected):
+        return
+    in_calm = calm(pl.col("invoked"), pl.col("answered"), _kept_from_the_store(history, promise))
+    for row in history.jobs.select(pl.col("job", "invoked").filter(rejected & in_calm)).iter_rows(named=True):
+        yield Finding(
+            anomaly="rejected in calm",
+            job=row["job"],
+            at_ns=row["invoked"],
+            says=(
+                f"The enqueue of {row['job']} at {s(row['invoked'] - history.begin):.3f} s was rejected, although the"
+                " store could be reached and took writes at the time."
+            ),
+            causes_rejected=(
+                f"No fault: none hit the producer or the store then, or in the {promise.reconnect_s:g} s before.",
+                f"No silence: the store answered each of {history.canary.acked} writes of the canary that lie near.",
+                "No stall: neither the machine nor the producer stood still, and the producer was sent no signal.",
+            ),
+            clause=REJECTIONS,
+        )
+
+
+def _kept_from_the_store(history: "History", promise: Promise) -> list[tuple[int, int]]:
+    """When the producer may have been kept from the store, and the time that it needs to find back."""
+    after = ns(promise.reconnect_s)
+    times = [(span.inject, span.healed) for span in history.faults if span.hits(PRODUCER)]
+    times += [(stall.lo, stall.hi) for stall in history.stalls if stall.worker in {HOST, PRODUCER}]
+    times += [(sent.t, FOREVER) for sent in history.signals if sent.worker == PRODUCER]
+    times += history.canary.silences
+    return merged((lo, min(hi + after, FOREVER)) for lo, hi in times)

@@ -77,6 +77,7 @@ def _jobs(jobs: int, first: int, total: int, seed: int) -> dict[str, pl.DataFram
         status=pl.lit(None, pl.Int64),
         args_kb=pl.lit(None, pl.Int64),
         result_kb=pl.lit(None, pl.Int64),
+        fails_first=pl.lit(None, pl.Int64),
     )
     doomed = base.filter("killed").select(
         pid=_doomed(), pid_start=_doomed(), worker=_worker(), start="start", w=doomed_writer

@@ -39,7 +39,7 @@ class Producer:
         self.sent[job] = None
         self.play.told.invoked(self.pen, self.play.now, job, plan)
         down = max(self.cut_until, self.play.down_until)
-        refused = self.play.rng.random() < (0.3 if self.play.store.broken == "runs what it refused" else 0.03)
+        refused = self.play.rng.random() < self._refuses()
         if self.play.now >= down and not refused:
             self.play.store.enqueue(job, int(job[1:]), self.play.now, plan.delay)
             silent = self.play.store.broken == "silent in calm" and self.play.rng.random() < 0.5
@@ -51,6 +51,12 @@ class Producer:
                 self.play.store.enqueue(job, int(job[1:]), self.play.now, plan.delay)
         else:
             self._in_trouble(job, plan, down)
+
+    def _refuses(self) -> float:
+        """How often it refuses for a reason of its own, which a queue may that does not promise otherwise."""
+        if self.play.store.broken in {"runs what it refused", "refuses in calm"}:
+            return 0.3
+        return 0.0 if "rejections" in self.play.world.promise.sources else 0.03
 
     def _in_trouble(self, job: str, plan: Enqueue, down: int) -> None:
         away = self.play.now < self.play.down_until

@@ -72,10 +72,10 @@ def _outcome_of(error: BaseException) -> str:
 def _perform(spec: JobSpec, attempt: int) -> None:
     if spec.sleep_ms:
         time.sleep(spec.sleep_ms / 1000)
+    if spec.fails_on(attempt):
+        raise JobFailed(f"attempt {attempt} fails, as its spec says")
     if not spec.trouble_on(attempt):
         return
-    if spec.kind == "fail":
-        raise JobFailed(f"attempt {attempt} fails, as its spec says")
     if spec.kind == "hang":
         time.sleep(spec.hang_s)
     elif spec.kind in {"hang_c", "hold_gil"}:

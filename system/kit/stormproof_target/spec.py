@@ -24,6 +24,7 @@ _MOST: Final = {
     "status": 255,
     "args_kb": 16_384,
     "result_kb": 16_384,
+    "fails_first": 1000,
 }
 
 
@@ -32,6 +33,7 @@ class JobSpec:
     """One kind of job. ``times`` counts attempts from 1; 0 means every attempt.
 
     ``args_kb`` and ``result_kb``: by how many KiB the payload, and the result, are longer than they need be.
+    ``fails_first``: of a kind that ends its process: on so many attempts it only raises, before it does its worst.
     """
 
     kind: str = "succeed"
@@ -41,6 +43,7 @@ class JobSpec:
     status: int = 1
     args_kb: int = 0
     result_kb: int = 0
+    fails_first: int = 0
 
     def __post_init__(self) -> None:
         """Raise ``ValueError`` naming every field that is out of its range."""
@@ -50,6 +53,8 @@ class JobSpec:
             for name, most in _MOST.items()
             if not 0 <= getattr(self, name) <= most
         ]
+        if self.fails_first and self.kind not in FATAL:
+            wrong.append(f"fails_first {self.fails_first} is for {', '.join(sorted(FATAL))} only")
         if wrong:
             raise ValueError("; ".join(wrong))
 
@@ -61,6 +66,10 @@ class JobSpec:
     def trouble_on(self, attempt: int) -> bool:
         """Whether this attempt (from 1; 0 is taken as 1) is one on which the spec's trouble happens."""
         return self.kind != "succeed" and (self.times == 0 or max(attempt, 1) <= self.times)
+
+    def fails_on(self, attempt: int) -> bool:
+        """Whether this attempt (counted as above) is one on which a body raises."""
+        return max(attempt, 1) <= self.fails_first or (self.kind == "fail" and self.trouble_on(attempt))
 
     def can_succeed(self, max_attempts: int) -> bool:
         """Whether the job ends well within its attempts: said of the spec, not of a run."""
@@ -92,9 +101,9 @@ def hangs(for_s: float = 60, *, in_c: bool = False, ignores_sigterm: bool = Fals
     return JobSpec("hang_c" if in_c else "ignore_sigterm" if ignores_sigterm else "hang", hang_s=for_s)
 
 
-def exits(status: int = 1, times: int = 0) -> JobSpec:
-    """Ends its own process with ``status`` in the middle of the run."""
-    return JobSpec("exit", status=status, times=times)
+def exits(status: int = 1, times: int = 0, *, fails_first: int = 0) -> JobSpec:
+    """Ends its own process with ``status`` in the middle of the run; raises instead on its first attempts."""
+    return JobSpec("exit", status=status, times=times, fails_first=fails_first)
 
 
 def segfaults(times: int = 0) -> JobSpec:

@@ -94,6 +94,14 @@ def test_exit_and_segfault_leave_the_run_open(tmp_path: Path) -> None:
     assert (status, [event["e"] for event in events]) == (-signal.SIGSEGV, ["started"])
 
 
+@pytest.mark.parametrize(("attempt", "outcomes"), [(1, [None, "error"]), (2, [None, "error"]), (3, [None])])
+def test_an_exit_that_fails_first_raises_on_as_many_attempts_as_it_says(
+    tmp_path: Path, attempt: int, outcomes: list[str | None]
+) -> None:
+    _, events = perform(tmp_path, exits(fails_first=2), attempt=attempt)
+    assert [event.get("outcome") for event in events] == outcomes
+
+
 WORKER = """
 import subprocess, sys
 subprocess.run([sys.executable, "-I", "-S", "-c", {script!r}])
@@ -163,12 +171,15 @@ def test_specs_travel_as_json_and_name_all_that_is_wrong() -> None:
         fails(2),
         hangs(5, in_c=True),
         exits(4, times=1),
+        exits(fails_first=2),
         segfaults(),
         kills_worker(),
     ):
         assert JobSpec(**json.loads(spec.to_json())) == spec
     with pytest.raises(ValueError, match=r"kind 'x'.*sleep_ms -1.*times -2"):
         JobSpec("x", sleep_ms=-1, times=-2)
+    with pytest.raises(ValueError, match="fails_first 1 is for exit, kill_worker, segfault only"):
+        JobSpec("hang", fails_first=1)
 
 
 def test_only_specs_that_end_well_within_their_attempts_can_succeed() -> None:
@@ -178,3 +189,4 @@ def test_only_specs_that_end_well_within_their_attempts_can_succeed() -> None:
     assert not fails(times=3).can_succeed(3)
     assert not fails().can_succeed(3)
     assert not hangs().can_succeed(3)
+    assert not exits(fails_first=1).can_succeed(3)

@@ -7,14 +7,13 @@ that it was not the run's own doing.
 """
 
 import contextlib
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from chaos.beside import Beside
 from chaos.crowd import Crowd
 
 TICK_S: Final = 0.01
@@ -50,7 +49,7 @@ def why_late(before: Reading, after: Reading) -> str | None:
     return "steal"
 
 
-class Stalls:
+class Stalls(Beside):
     """A thread that tells ``stall`` events. ``workers`` gives the pids of each worker at the moment.
 
     ``others``: pids of what else belongs to the run (the producer, the servers). ``rounds`` counts its ticks.
@@ -63,44 +62,26 @@ class Stalls:
         others: Callable[[], Iterable[int]] = tuple,
     ) -> None:
         """Starts when entered."""
+        super().__init__("stalls")
         self.tell, self.workers, self.others = tell, workers, others
         self.rounds = 0
-        self.error: Exception | None = None
         self._delays: dict[int, int] = {}
         self._crowd = Crowd(tuple)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="stalls", daemon=True)
 
-    def __enter__(self) -> Self:
-        """Begin to tick."""
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop; idempotent."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            before = looked = _read()
-            self._crowd = Crowd(self._pids)
-            while not self._stopping.wait(TICK_S):
-                self.rounds += 1
-                after = _read()
-                by = why_late(before, after)
-                if by is not None:
-                    self.tell("stall", worker=HOST, lo_ns=before.now, by=self._by(by))
-                if after.now - looked.now >= WORKERS_EVERY_S * 1e9:
-                    self._crowd.look()
-                    self._look_at_workers(looked.now)
-                    looked = after
-                before = after
-        except Exception as error:  # noqa: BLE001  # told by the environment's check, and ends this thread
-            self.error = error
+    def _look_on(self) -> None:
+        before = looked = _read()
+        self._crowd = Crowd(self._pids)
+        while not self.stopping.wait(TICK_S):
+            self.rounds += 1
+            after = _read()
+            by = why_late(before, after)
+            if by is not None:
+                self.tell("stall", worker=HOST, lo_ns=before.now, by=self._by(by))
+            if after.now - looked.now >= WORKERS_EVERY_S * 1e9:
+                self._crowd.look()
+                self._look_at_workers(looked.now)
+                looked = after
+            before = after
 
     def _pids(self) -> Iterable[int]:
         return {pid for pids in (*self.workers().values(), self.others()) for pid in pids}

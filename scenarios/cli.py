@@ -17,10 +17,11 @@ from scenarios.commands import check, demo, doctor, list_, planted, report, run,
 from scenarios.exit_codes import Exit
 from scenarios.history_read import HistoryError
 from scenarios.registered import ScenarioFileError
+from scenarios.row_file import RowError
 from scenarios.target_program import TargetError
 
 COMMANDS: Final = (doctor, list_, validate, run, check, report, demo, seeds, planted, serve_load)
-USAGE_ERRORS: Final = (TargetError, ScenarioFileError, ObjectiveError, RecordError)
+USAGE_ERRORS: Final = (TargetError, ScenarioFileError, ObjectiveError, RecordError, RowError)
 EPILOGUE: Final = """exit codes:
   0 pass      1 fail      2 usage or configuration      3 inconclusive
   4 the harness or its environment failed              130 interrupted

@@ -1,21 +1,17 @@
 """What a run of planted bugs leaves: a JSON object a line for each scenario, so that an interrupted run can go on."""
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from reports.run_record import RunRecord
 from reports.verdict import Verdict
 from scenarios.planted import PlantedBug
+from scenarios.row_file import RowFile
 
 REFERENCE: Final = "reference"
 """The queue without a bug, by the name under which it stands in a row's ``target``."""
-
-
-class RowError(ValueError):
-    """A file of rows that can't be read (exit code 2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,25 +56,9 @@ def rows_of(record: RunRecord, target: str, folder: Path) -> Iterator[Row]:
         )
 
 
-def append(path: Path, rows: Iterable[Row]) -> None:
-    """Add lines, all in one write."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write("".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows))
-
-
-def read(path: Path) -> list[Row]:
-    """All rows; a last line that was cut off is left out. Raises ``RowError`` naming every line that is none."""
-    rows, wrong = [], []
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), 1):
-        try:
-            data: dict[str, Any] = json.loads(line)
-            rows.append(Row(**data))
-        except (ValueError, TypeError) as error:
-            wrong.append(f"{path}:{number}: no row of a run of planted bugs: {error}")
-    if wrong:
-        raise RowError("\n".join(wrong))
-    return rows
+def rows_in(path: Path) -> RowFile[Row]:
+    """The file in which they are kept."""
+    return RowFile(path, lambda data: Row(**data))
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ from reports.run_record import Server
 from scenarios.counting import CLOSE_S, INTERVAL_S, Counting
 from scenarios.fit import Fitted
 from scenarios.history import History, read_history
-from scenarios.observing import Observing, tell_keys
+from scenarios.keys_at_rest import tell_keys
+from scenarios.observing import Observing
 from scenarios.progress import Progress, Tick
 from scenarios.receipts import receipts
 from scenarios.target_program import TargetError, TargetProgram

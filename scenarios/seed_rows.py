@@ -1,14 +1,14 @@
 """What ``stormproof seeds`` keeps of a seed: one row, a JSON object a line, appended as it comes."""
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from reports.run_record import RunRecord, ScenarioRun
 from reports.verdict import Verdict
+from scenarios.row_file import RowFile
 
 Ending = Literal["pass", "slower", "inconclusive", "not applicable", "fail", "harness error"]
 ENDINGS: Final[tuple[Ending, ...]] = ("pass", "slower", "inconclusive", "not applicable", "fail", "harness error")
@@ -116,27 +116,11 @@ def ending_of(run: ScenarioRun) -> Ending:
     return other.get(run.verdict, "inconclusive")
 
 
-def append(path: Path, row: Row) -> None:
-    """Add it to the file, in one write."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
-
-
-def read(path: Path) -> list[Row]:
-    """All rows of the file, none if there is no file; a last line without its end was cut off, and is left out."""
-    if not path.exists():
-        return []
-    *lines, _ = path.read_text(encoding="utf-8").split("\n")
-    return [_row(json.loads(line)) for line in lines]
-
-
-def mend(path: Path, rows: Iterable[Row]) -> None:
-    """Write the file anew with these rows: without what an interruption has cut off."""
-    path.write_text("", encoding="utf-8")
-    for row in rows:
-        append(path, row)
+def rows_in(path: Path) -> RowFile[Row]:
+    """The file in which they are kept."""
+    return RowFile(path, _row)
 
 
 def _row(data: dict[str, Any]) -> Row:
-    odd = tuple(Odd(**each) for each in data.pop("odd"))
+    odd = tuple(Odd(**each) for each in data["odd"])
     return Row(**{**data, "servers": tuple(data["servers"]), "odd": odd})

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 from scenarios.exit_codes import Exit
 from scenarios.options import add_out
 from scenarios.planted import PLANTED, PlantedBug
-from scenarios.planted_rows import REFERENCE, Row, RowError, append, catch_of, read
+from scenarios.planted_rows import REFERENCE, Row, catch_of, rows_in
 from scenarios.planted_runs import Batch, batches, run
 from scenarios.planted_table import put_into, render
 from scenarios.registered import ScenarioFileError, chosen
+from scenarios.row_file import RowFile
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -54,7 +55,9 @@ def perform(options: argparse.Namespace) -> int:
     path = folder / ROWS
     if path.exists() and not options.resume:
         path.replace(path.with_suffix(".before.jsonl"))
-    rows = _stored(path, bugs, scenarios, options.seed)
+    kept = rows_in(path)
+    rows = _stored(kept, bugs, scenarios, options.seed)
+    kept.mend()
     plan = batches(bugs, scenarios, options.seed, rows)
     _say(
         f"{len(bugs)} planted bugs, {len(scenarios)} scenarios, {sum(len(each.scenarios) for each in plan)} runs to go"
@@ -65,14 +68,14 @@ def perform(options: argparse.Namespace) -> int:
     def told(batch: Batch, new: list[Row]) -> None:
         nonlocal left
         left -= 1
-        append(path, new)
+        kept.append(new)
         rows.extend(new)
         for row in new:
             passed_s = int((datetime.now().astimezone() - began).total_seconds())
             _say(f"[{passed_s // 60}:{passed_s % 60:02}, {left} to go] {_line(batch, row)}")
 
     run(plan, options.jobs, folder, told)
-    rows = _stored(path, bugs, scenarios, options.seed)
+    rows = _stored(kept, bugs, scenarios, options.seed)
     return _close(bugs, rows, options)
 
 
@@ -105,13 +108,10 @@ def _bugs(only: str) -> list[PlantedBug]:
     return [PLANTED[name] for name in names] if names else list(PLANTED.values())
 
 
-def _stored(path: Path, bugs: Sequence[PlantedBug], scenarios: Sequence[str], seed: int) -> list[Row]:
-    """The last row of each run that was asked for. Raises ``ScenarioFileError`` for a file of something else."""
+def _stored(kept: RowFile[Row], bugs: Sequence[PlantedBug], scenarios: Sequence[str], seed: int) -> list[Row]:
+    """The last row of each run that was asked for. Raises ``RowError`` for a file of something else."""
     targets = {REFERENCE, *(bug.name for bug in bugs)}
-    try:
-        last = {row.key: row for row in read(path)}
-    except RowError as error:
-        raise ScenarioFileError(str(error)) from None
+    last = {row.key: row for row in kept.read()}
     return [row for row in last.values() if row.target in targets and row.scenario in scenarios and row.seed == seed]
 
 

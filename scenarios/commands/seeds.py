@@ -65,18 +65,19 @@ def perform(options: argparse.Namespace) -> int:
     chosen(options.scenario)
     page = options.table or options.out / "seeds.md"
     stored = page.with_suffix(".jsonl")
-    rows = seed_rows.read(stored)
+    kept = seed_rows.rows_in(stored)
+    rows = kept.read()
     if stored.exists() and not options.resume:
         sys.stderr.write(f"stormproof: {stored}: has {len(rows)} rows; --resume goes on, another --table begins anew\n")
         return Exit.USAGE
     for folder in (page.parent, options.out):
         folder.mkdir(parents=True, exist_ok=True)
-    seed_rows.mend(stored, rows)
+    kept.mend()
     progress = PlainProgress(sys.stderr)
 
     def told(row: seed_rows.Row) -> None:
         rows.append(row)
-        seed_rows.append(stored, row)
+        kept.append([row])
         seed_table.write(page, seed_table.page(rows))
         progress.note(f"seed {row.seed}: {said(row)} ({len(rows)} of {options.n})")
 

@@ -19,10 +19,11 @@ from scenarios.checkers.registry import CHECKERS
 from scenarios.cli import main as stormproof
 from scenarios.commands import planted as command
 from scenarios.planted import FOLDER, PLANTED, PlantedBug, part_of
-from scenarios.planted_rows import REFERENCE, Row, RowError, append, catch_of, read
+from scenarios.planted_rows import REFERENCE, Row, catch_of, rows_in
 from scenarios.planted_runs import Batch, batches
 from scenarios.planted_table import BEGIN, END, put_into, render
 from scenarios.progress import Quiet
+from scenarios.row_file import RowError
 from scenarios.suite import run_campaign
 from scenarios.target_program import resolve
 from tests.planted.variant import OF_A_RUN, Place, Variant, planted, replaces
@@ -193,19 +194,20 @@ class TestRows:
 
     def test_they_are_read_as_they_were_written_but_for_a_line_that_was_cut_off(self, tmp_path: Path) -> None:
         path = tmp_path / "rows.jsonl"
-        append(path, ROWS[:2])
-        append(path, ROWS[2:])
+        kept = rows_in(path)
+        kept.append(ROWS[:2])
+        kept.append(ROWS[2:])
         with path.open("a") as file:
             file.write('{"target": "sweep_dr')
-        assert [each.key for each in read(path)] == [each.key for each in ROWS]
-        assert read(path)[0].found == {"lost": 3, "states": 1}
-        assert read(tmp_path / "none") == []
+        assert [each.key for each in kept.read()] == [each.key for each in ROWS]
+        assert kept.read()[0].found == {"lost": 3, "states": 1}
+        assert rows_in(tmp_path / "none").read() == []
 
     def test_every_line_that_is_none_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "rows.jsonl"
         path.write_text('{"target": "x"}\nno\n')
         with pytest.raises(RowError) as raised:
-            read(path)
+            rows_in(path).read()
         assert f"{path}:1: " in str(raised.value)
         assert f"{path}:2: " in str(raised.value)
 
@@ -279,14 +281,14 @@ class TestCommand:
             "--out",
             str(tmp_path),
         ]
-        append(folder / command.ROWS, [row("sweep_drops", found={"states": 1}), row(REFERENCE, verdict="pass")])
+        rows_in(folder / command.ROWS).append([row("sweep_drops", found={"states": 1}), row(REFERENCE, verdict="pass")])
         assert stormproof([*words, "--resume"]) == 1
         assert "NOT CAUGHT by lost: sweep_drops (found by: states)" in capsys.readouterr().err
-        append(folder / command.ROWS, [row("sweep_drops", found={"lost": 1})])
+        rows_in(folder / command.ROWS).append([row("sweep_drops", found={"lost": 1})])
         table = tmp_path / "table.md"
         assert stormproof([*words, "--resume", "--table", str(table)]) == 0
         assert "**1 of 1 planted bugs" in table.read_text()
-        append(folder / command.ROWS, [row(REFERENCE, found={"lost": 1})])
+        rows_in(folder / command.ROWS).append([row(REFERENCE, found={"lost": 1})])
         assert stormproof([*words, "--resume"]) == 1
         assert "FALSE ALARM" in capsys.readouterr().err
 
@@ -304,6 +306,6 @@ class TestCommand:
     def test_a_bug_and_the_sound_queue_side_by_side(self, tmp_path: Path) -> None:
         words = ["planted", "--only", "accept_and_drop", "--scenario", "steady", "--jobs", "2", "--out", str(tmp_path)]
         assert stormproof(words) == 0
-        rows = {each.target: each for each in read(tmp_path / "planted" / command.ROWS)}
+        rows = {each.target: each for each in rows_in(tmp_path / "planted" / command.ROWS).read()}
         assert rows["accept_and_drop"].found["lost"] >= 1
         assert rows[REFERENCE].verdict == "pass"

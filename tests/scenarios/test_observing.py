@@ -20,7 +20,8 @@ from scenarios.campaign_plan import CampaignPlan, PartPlan
 from scenarios.catalog import CATALOG
 from scenarios.history import read_history
 from scenarios.history_faults import PRODUCER
-from scenarios.observing import AGE_S_MIN, STRAYS_MAX, WEIGHED_MAX, KeyCount, Observing, Usage, count_keys, usage
+from scenarios.keys_at_rest import STRAYS_MAX, WEIGHED_MAX, KeyCount, count_keys
+from scenarios.observing import AGE_S_MIN, Observing, Usage, usage
 from scenarios.progress import Quiet
 from scenarios.suite import run_campaign
 from scenarios.target_program import resolve

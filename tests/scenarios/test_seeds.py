@@ -52,16 +52,16 @@ def until(holds: Callable[[], bool]) -> bool:
 
 def test_rows_come_back_as_they_were_and_a_torn_one_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
-    assert seed_rows.read(path) == []
+    kept = seed_rows.rows_in(path)
+    assert kept.read() == []
     for row in (ROW, BROKEN):
-        seed_rows.append(path, row)
+        kept.append([row])
     with path.open("a") as file:
         file.write('{"seed": 9, "ho')
-    rows = seed_rows.read(path)
-    assert rows == [ROW, BROKEN]
-    seed_rows.mend(path, rows)
-    seed_rows.append(path, replace(ROW, seed=9))
-    assert [row.seed for row in seed_rows.read(path)] == [7, 8, 9]
+    assert kept.read() == [ROW, BROKEN]
+    kept.mend()
+    kept.append([replace(ROW, seed=9)])
+    assert [row.seed for row in kept.read()] == [7, 8, 9]
 
 
 def test_the_row_of_a_record_counts_findings_by_checker_and_says_how_each_run_ended() -> None:
@@ -130,14 +130,27 @@ def test_seeds_beside_a_hog_come_after_all_others() -> None:
 
 
 def test_rows_that_are_there_are_not_overwritten_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    seed_rows.append(tmp_path / "seeds.jsonl", ROW)
+    seed_rows.rows_in(tmp_path / "seeds.jsonl").append([ROW])
     assert main(["seeds", "--out", str(tmp_path)]) == Exit.USAGE
     assert "--resume goes on" in capsys.readouterr().err
-    assert seed_rows.read(tmp_path / "seeds.jsonl") == [ROW]
+    assert seed_rows.rows_in(tmp_path / "seeds.jsonl").read() == [ROW]
+
+
+def test_a_line_that_is_no_row_is_named_and_nothing_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "seeds.jsonl"
+    seed_rows.rows_in(path).append([ROW])
+    with path.open("a") as file:
+        file.write("no row\n{}\n")
+    before = path.read_text()
+    assert main(["seeds", "--resume", "--out", str(tmp_path)]) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert f"{path}:2: no row" in said
+    assert f"{path}:3: no row" in said
+    assert path.read_text() == before
 
 
 def test_a_seed_that_was_run_is_not_run_again(tmp_path: Path) -> None:
-    seed_rows.append(tmp_path / "seeds.jsonl", ROW)
+    seed_rows.rows_in(tmp_path / "seeds.jsonl").append([ROW])
     assert main(["seeds", "-n", "1", "--first", "7", "--resume", "--out", str(tmp_path)]) == Exit.PASS
     assert "| 7 |" in (tmp_path / "seeds.md").read_text()
     assert not (tmp_path / "7").exists()
@@ -180,7 +193,7 @@ def test_interrupted_seeds_end_their_campaigns_and_go_on_where_they_were(tmp_pat
     assert list(tmp_path.glob("1/*/unfinished.txt"))
     done = subprocess.run([*words, tmp_path, "--resume"], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == Exit.PASS, done.stderr
-    assert [row.seed for row in seed_rows.read(tmp_path / "seeds.jsonl")] == [1, 2]
+    assert [row.seed for row in seed_rows.rows_in(tmp_path / "seeds.jsonl").read()] == [1, 2]
     (record,) = tmp_path.glob("1/*-*/run.json")
     assert load(record).seed == 1
     kept = {path.name for path in tmp_path.glob("1/*-*/reference/steady/*")}

@@ -45,7 +45,7 @@ class Scenario:
     durability: Literal["always", "everysec", "no"] = "always"
     enqueue_deadline_s: float = 1.0
     rest_s: float = 3.0
-    settle_s: float = 10.0
+    settle_s: float = 15.0
 
     @property
     def title(self) -> str:

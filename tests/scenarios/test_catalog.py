@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from stormproof_target import Policy
+from stormproof_target import Policy, Setup
 
 from scenarios import catalog
 from scenarios.catalog import CATALOG
+from scenarios.runner import STALLED_S_MAX
 from scenarios.scenario import Scenario
 from scenarios.validation import errors
+from system.targets.reference import ReferenceTarget
 
 pytestmark = pytest.mark.unit
 
@@ -57,3 +59,11 @@ def test_queues_and_limits_that_make_no_sense_are_all_told_at_once() -> None:
         "policy.rate_window_s: 0 is not above 0",
     ]
     assert next(iter(errors(replace(scenario, queues=())))).startswith("queues: none;")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_job_that_never_comes_back_can_be_called_stranded(name: str) -> None:
+    """Who stops waiting before the promised recovery is over, stalls of the host taken off, finds none."""
+    scenario = CATALOG[name]
+    promised = ReferenceTarget(Setup(policy=scenario.policy, slots=scenario.workers.slots)).promise()
+    assert scenario.settle_s > promised.recovery_s + STALLED_S_MAX

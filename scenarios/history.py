@@ -327,11 +327,11 @@ class History:
         if wanted.is_empty():
             return []
         chosen = wanted.alias("job").to_frame().unique().lazy()
-        by_job: dict[str, list[Run]] = {}
+        by_job: dict[str, list[tuple[Any, ...]]] = {}
         for row in (
             self.runs.lazy().join(chosen, on="job", how="semi", maintain_order="left").select(RUN).collect().iter_rows()
         ):
-            by_job.setdefault(row[1], []).append(Run(*row))
+            by_job.setdefault(row[1], []).append(row)
         table = self.jobs.lazy().join(chosen, on="job", how="semi", maintain_order="left").collect()
         return [_job(row, by_job.get(row["job"], [])) for row in table.iter_rows(named=True)]
 
@@ -340,11 +340,12 @@ class History:
         """Of a small history: every job, since most checkers want most of them."""
         runs = self._runs_by_job
         return [
-            _job(row, [Run(*(run[name] for name in RUN)) for run in runs.get(row["job"], ())]) for row in self._job_rows
+            _job(row, (tuple(run[name] for name in RUN) for run in runs.get(row["job"], ()))) for row in self._job_rows
         ]
 
 
-def _job(row: dict[str, Any], runs: list[Run]) -> Job:
+def _job(row: dict[str, Any], runs: Iterable[tuple[Any, ...]]) -> Job:
+    """``runs``: what ``RUN`` names."""
     given = {key: value for key, value in (row["spec"] or {}).items() if value is not None}
     return Job(
         job=row["job"],
@@ -354,7 +355,7 @@ def _job(row: dict[str, Any], runs: list[Run]) -> Job:
         answered=row["answered"],
         delay=row["delay"],
         spec=JobSpec(**given),
-        runs=tuple(runs),
+        runs=tuple(Run(*(*run, row["invoked"])) for run in runs),
         state=row["state"] or "",
         found_in=tuple(row["found_in"] or ()),
         reason=row["reason"] or "",

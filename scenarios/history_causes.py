@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 
 Interval = tuple[int, int]
 STOLEN: Final = frozenset({"cut", "store_down"})  # effects that can swallow a reply
+DEPLOY: Final = "deploy"  # the effect under which workers leave for those of another release
 RENEWS_NOT: Final = STOLEN | {"slow", "freeze", "refused"}  # effects under which a lease may not be renewed
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A death that may have kept a run from being finished or reported, within ``[lo, hi]``."""
+    """A death that may have kept a run from being finished or reported, within ``[lo, hi]`` or from then on."""
 
     lo: int
     hi: int
@@ -74,6 +75,10 @@ class Causes:
         for signal in history.signals:
             if signal.name == "KILL":
                 self._kills[signal.worker, signal.pid].append(signal.t)
+        self._stops: dict[str, list[int]] = defaultdict(list)
+        for signal in history.signals:
+            if signal.name == "TERM":
+                self._stops[signal.worker].append(signal.t)
         self._requeues: dict[str, list[int]] = defaultdict(list)
         for event in history.op_rows:
             if event["op"] == "requeue":
@@ -127,8 +132,9 @@ class Causes:
         A fault may; a stall only delays what a worker says, and only stalls that last as long as it takes to end a
         lease, all of one cut together, keep the queue from heeding it.
         """
-        self.cuts(run.worker, run.life)
-        return any(a <= hi and b >= lo for a, b in self._breaking[run.worker, run.life])
+        key = run.worker, self._life_of(run)
+        self.cuts(*key)
+        return any(a <= hi and b >= lo for a, b in self._breaking[key])
 
     def frozen_at(self, worker: str, t: int) -> bool:
         """Whether it was stopped at ``t``."""
@@ -154,7 +160,7 @@ class Causes:
     # ---- the window of a run
 
     def grant_lo(self, run: Run) -> int:
-        """The earliest moment at which the queue may have given the lease."""
+        """The earliest moment at which the queue may have given the lease: not before it knew of the job."""
         lo = run.start - ns(self.promise.start_gap_s) - self._ahead(run)
         cuts = self.cuts(run.worker, run.life)
         for index in range(bisect_left(cuts, run.start, key=itemgetter(0)) - 1, -1, -1):  # back from those before it
@@ -162,7 +168,7 @@ class Causes:
             if b <= lo:  # and so is the end of all before
                 break
             lo -= min(b, run.start) - a
-        return lo
+        return min(max(lo, run.enqueued), run.start)
 
     def _ahead(self, run: Run) -> int:
         """How long its worker may have had this run's job in hand, fetched with those that it ran before."""
@@ -178,13 +184,24 @@ class Causes:
     def report_hi(self, run: Run) -> int:
         """The latest moment at which the queue may have heard of its end."""
         hi = run.end_hi + ns(self.promise.report_s)
-        cuts = self.cuts(run.worker, run.life)
+        cuts = self.cuts(run.worker, self._life_of(run))
         for index in range(bisect_right(cuts, run.end_lo, key=itemgetter(1)), len(cuts)):
             a, b = cuts[index]
             if a > hi:
                 break
             hi += b - max(a, run.end_lo)
         return min(hi, FOREVER)
+
+    def _life_of(self, run: Run) -> int:
+        """Its worker's life, or 0 where its end can have kept nobody from hearing of the run's.
+
+        A worker that was told to stop, and ended well, has waited for what ended within the grace.
+        """
+        life = self.life(run.worker, run.life)
+        if life is None or not run.closed or life.killed < FOREVER or life.status != 0:
+            return run.life
+        in_time = run.end_hi + ns(self.promise.report_s) <= self.grace_ends(life)
+        return 0 if life.told_to_stop <= life.exit_lo and in_time else run.life
 
     def deaths(self, run: Run) -> list[Death]:
         """Of its process or of its supervisor; a process that ends after its body did counts only if it was killed."""
@@ -196,11 +213,38 @@ class Causes:
         ]
         life = self.life(run.worker, run.life)
         if life and life.killed < FOREVER:
-            found.append(Death(life.killed, max(life.killed, min(life.exit_hi, FOREVER)), f"supervisor pid {life.pid}"))
+            # Whatever a slot is given later is taken back as well.
+            found.append(Death(life.killed, FOREVER, f"supervisor pid {life.pid}"))
         elif life and life.exit_hi < FOREVER and (life.told_to_stop == FOREVER or self._in_trouble(life)):
             # By itself, in an outage, or with a job that takes its worker along: what it had not reported is lost.
-            found.append(Death(max(life.exit_lo, life.born), life.exit_hi, f"supervisor pid {life.pid}"))
+            found.append(Death(max(life.exit_lo, life.born), FOREVER, f"supervisor pid {life.pid}"))
         return found
+
+    def stopped(self, run: Run, until: int) -> bool:
+        """Whether its worker had been told to stop by ``until``, so that run or report may have been broken off.
+
+        What surely ended, and was surely reported, before the stop's grace was over was not.
+        """
+        life = self.life(run.worker, run.life)
+        if life is None or life.told_to_stop > until:
+            return False
+        heard = self.report_hi(run)
+        if not run.closed or heard > self.grace_ends(life):
+            return True
+        cuts = self.cuts(run.worker, self._life_of(run))
+        cut = any(a <= heard and b >= self.grant_lo(run) for a, b in cuts)
+        return cut or any(death.lo <= heard for death in self.deaths(run))
+
+    def grace_ends(self, life: Life) -> int:
+        """The earliest moment at which a worker that was told to stop may break its runs off (``FOREVER``: never told).
+
+        A new release may have had it stop before we did; told a second time, it waits no longer.
+        """
+        told = life.told_to_stop
+        deploys = (span.inject for span in self.history.faults if span.effect == DEPLOY and span.healed >= told)
+        since = min([told, *(t for t in deploys if t <= told)])
+        again = (t for t in self._stops[life.worker] if t > told)
+        return min(since + ns(self.promise.stop_grace_s), min(again, default=FOREVER), FOREVER)
 
     def _in_trouble(self, life: Life) -> bool:
         """Whether it ended by itself in a cut: many workers give up in an outage, and may."""
@@ -219,8 +263,7 @@ class Causes:
                 found.add(Cause.KILLED)
             if self.lease_may_have_ended(a, b):
                 found.add(Cause.LEASE_ENDED)
-            life = self.life(a.worker, a.life)
-            if self.promise.stop_is_a_cause and life and life.told_to_stop <= min(self.report_hi(a), b.start):
+            if self.promise.stop_is_a_cause and self.stopped(a, min(self.report_hi(a), b.start)):
                 found.add(Cause.STOPPED)
         # A store that forgets that a job was taken, or a client that enqueues it again, repeats it whoever takes it.
         if any(loss.safe <= b.start and loss.until >= job.invoked for loss in self.history.canary.losses):
@@ -266,7 +309,7 @@ class Causes:
 
     def lease_may_have_ended(self, a: Run, b: Run) -> bool:
         """Whether one cut of a's worker, within [grant(a), start(b)], was long enough to end its lease."""
-        window = self.grant_lo(a), b.start
+        window = self.grant_lo(a), min(self.report_hi(a), b.start)  # whose end was heard holds no lease
         if self._lease_ends_after <= 0:  # any cut at all may have ended it
             return bool(self.cuts(a.worker, a.life))
         return any(self._blocked(a, cut, window) >= self._lease_ends_after for cut in self._touching(a, *window))
@@ -322,8 +365,7 @@ class Causes:
             return False
         if any(d.lo <= run.end_hi + ns(self.promise.report_s) and d.hi >= run.start for d in self.deaths(run)):
             return False
-        life = self.life(run.worker, run.life)
-        if life and life.told_to_stop <= run.end_hi + ns(self.promise.report_s):
+        if self.stopped(run, run.end_hi + ns(self.promise.report_s)):
             return False
         return not any(other is not run and other.start < run.end_hi and other.end_hi > run.start for other in job.runs)
 

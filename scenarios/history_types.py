@@ -30,7 +30,7 @@ class Run:
 
     ``outcome``: ok error timeout cancelled; ``exit`` where its process died first; ``open`` where nobody saw an end.
     Its end lies in ``[end_lo, end_hi]``. ``writer`` is the process, ``life`` counts its worker's restarts from 1.
-    ``ahead_ns``: how long the runs took that its slot may have fetched in the same batch and ran before it.
+    ``enqueued``: when its job's enqueue was begun (0: nobody enqueued it).
     """
 
     run: str
@@ -45,7 +45,7 @@ class Run:
     outcome: str
     attempt: int
     fence: int
-    ahead_ns: int = 0
+    enqueued: int = 0
 
     @property
     def closed(self) -> bool:

@@ -1,4 +1,4 @@
-"""A job that was run more often than it may be, or given up before it had its attempts."""
+"""A job that was run more often than it may be, given up before it had its attempts, or told a false count of them."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -6,9 +6,11 @@ import polars as pl
 from stormproof_target import Promise
 
 from scenarios.checkers import Anomaly, Finding, Judged
+from scenarios.checkers.attempt_numbers import numbered_oddly, wrong_number
 from scenarios.checkers.gather import Gathered, told
 from scenarios.checkers.rejected import no_store_loss
-from scenarios.history_types import Job
+from scenarios.history_fences import stories
+from scenarios.history_types import Job, Run
 
 if TYPE_CHECKING:
     from scenarios.history import History
@@ -70,6 +72,14 @@ ANOMALIES: Final = {
         smallest=('acked("j", 0, spec=fails())\nstate("j", "dead", reason="exhausted")'),
         means="A passing fault, which the next attempt would have survived, costs the job.",
     ),
+    "false attempt number": Anomaly(
+        definition=(
+            "A run was told an attempt that is not one more than the failures which its job can have had: fewer than"
+            " were surely counted before its grant, or more than all runs and hidden grants until then."
+        ),
+        smallest='acked("j", 0)\nrun("j", 1, 1.1, "error", attempt=1)\nrun("j", 3, 3.1, on="w2", attempt=1)',
+        means="A job that behaves otherwise in its last attempt, or gives up by itself, does so at the wrong time.",
+    ),
 }
 
 
@@ -79,7 +89,8 @@ def attempts(history: "History", promise: Promise, scenario: "Scenario") -> Judg
     Too many: failures that the queue must have counted exceed the limit, or runs exceed it by more than
     the repeats that
     something other than a failure explains, or the queue itself counts past it. Too few: a dead letter says that its
-    attempts are used up, though no count of them, with all that may have been hidden, comes to the limit.
+    attempts are used up, though no count of them, with all that may have been hidden, comes to the limit. Where the
+    target promises which attempt a run is told to be, also a number that can't be right.
     """
     most = scenario.policy.max_attempts
     exhausted = (pl.col("state") == "dead") & pl.col("reason").is_in(["exhausted", "timeout"])
@@ -89,7 +100,8 @@ def attempts(history: "History", promise: Promise, scenario: "Scenario") -> Judg
     tally = Gathered(examined=history.count_jobs(looked_at))
     causes = history.causes(promise, scenario.policy)
     counted = history.jobs_with_runs_that(pl.col("attempt") > most)
-    for job in history.stories(history.jobs_that(suspicious).append(counted)):
+    odd = numbered_oddly(history) if _numbers_are_promised(history, promise) else counted.clear()
+    for job in stories(causes, pl.concat([history.jobs_that(suspicious), counted, odd])):
         problem = _too_many(job, causes, most) or _too_few(job, causes, most)
         if problem:
             last = job.runs[-1] if job.runs else None
@@ -104,9 +116,29 @@ def attempts(history: "History", promise: Promise, scenario: "Scenario") -> Judg
                     clause="max_attempts",
                 )
             )
+        elif _numbers_are_promised(history, promise) and (wrong := wrong_number(job, causes)):
+            tally.findings.append(_misnumbered(job, *wrong, causes))
         elif len(job.runs) > most:
             tally.explained += 1
     return tally.judged()
+
+
+def _numbers_are_promised(history: "History", promise: Promise) -> bool:
+    return "attempt_numbers" in promise.sources and history.can("attempt_numbers")
+
+
+def _misnumbered(job: Job, run: Run, least: int, most: int, causes: "Causes") -> Finding:
+    allowed = f"attempt {least}" if least == most else f"one of {least} to {most}"
+    return Finding(
+        anomaly="false attempt number",
+        job=job.job,
+        at_ns=run.start,
+        says=f"Job {job.job} was told attempt {run.attempt}, where it can only be {allowed}:"
+        f" {told(run, causes.history.begin)}.",
+        runs=tuple(each.run for each in job.runs),
+        causes_rejected=_in_general(job, causes),
+        clause="attempt_numbers",
+    )
 
 
 def _too_many(job: Job, causes: "Causes", most: int) -> tuple[str, str, tuple[str, ...]] | None:

@@ -8,6 +8,7 @@ from stormproof_target import Promise
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
 from scenarios.checkers.rejected import causes_rejected
+from scenarios.history_fences import stories
 from scenarios.history_types import Job, Run, s
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def duplicates(history: "History", promise: Promise, scenario: "Scenario") -> Ju
         explained=history.jobs.select((pl.col("n_runs") - 1).filter(retried).sum()).item(),
     )
     causes = history.causes(promise, scenario.policy)
-    for job in history.stories(history.jobs_that(again & ~retried)):
+    for job in stories(causes, history.jobs_that(again & ~retried)):
         for a, b in job.pairs:
             if causes.repeat(a, b, job, most):
                 tally.explained += 1

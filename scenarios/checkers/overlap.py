@@ -1,4 +1,4 @@
-"""Two bodies of one job at once although the first one's lease can't have ended; a worker that did not fence itself."""
+"""Two bodies of one job at once under leases that can't have ended; fences that go back; a worker that did not act."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
@@ -9,7 +9,8 @@ from stormproof_target import Promise
 from chaos.causes import Cause
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
-from scenarios.checkers.rejected import causes_rejected
+from scenarios.checkers.rejected import causes_rejected, no_store_loss
+from scenarios.history_fences import fences_disagree, stories, went_back
 from scenarios.history_types import FOREVER, Run, ns, s
 
 if TYPE_CHECKING:
@@ -41,6 +42,17 @@ ANOMALIES: Final = {
         ),
         under="promise(self_fencing=True)",
     ),
+    "fence went back": Anomaly(
+        definition=(
+            "Of two runs of a job the one that was granted later has no higher fence than the other: it was granted"
+            " after the other had started, or only that order of the two has a cause. The store lost nothing."
+        ),
+        smallest='acked("j", 0)\nrun("j", 1, 1.1, "error", fence=2)\nrun("j", 3, 3.1, on="w2", fence=1)',
+        means=(
+            "Whatever a job writes to is guarded by the highest fence that it has seen: it lets a zombie write, and"
+            " refuses who has the lease."
+        ),
+    ),
 }
 LAWFUL: Final = frozenset({Cause.LEASE_ENDED, Cause.STORE_LOSS, Cause.LOST_REPLY})
 BLOCKING: Final = frozenset({"cut", "store_down"})
@@ -50,11 +62,11 @@ def overlap(history: "History", promise: Promise, scenario: "Scenario") -> Judge
     """Examined: jobs that ran. Explained: overlaps after a lease may have ended, or writes or a reply were lost.
 
     Where the queue promises self-fencing, also runs that went on for longer than a lease after their
-    worker was cut off.
+    worker was cut off. Where it promises that fences grow, jobs whose fences went back; these tell nothing more then.
     """
     tally = Gathered(examined=history.count_jobs(pl.col("n_runs") > 0))
     causes = history.causes(promise, scenario.policy)
-    for job in history.stories(history.jobs_that((pl.col("n_runs") > 1) & ~pl.col("plain"))):
+    for job in stories(causes, history.jobs_that((pl.col("n_runs") > 1) & ~pl.col("plain"))):
         for a, b in job.pairs:
             if max(a.start, b.start) >= min(a.end_lo, b.end_lo):
                 continue
@@ -79,9 +91,38 @@ def overlap(history: "History", promise: Promise, scenario: "Scenario") -> Judge
                     clause="overlap",
                 )
             )
+    if "fences" in promise.sources and not history.canary.losses:
+        tally.findings += _gone_back(history, causes)
     if promise.self_fencing:
         tally.findings += _unfenced(history, causes)
     return tally.judged()
+
+
+def _gone_back(history: "History", causes: "Causes") -> Iterator[Finding]:
+    for job in history.stories(fences_disagree(history)):
+        pair = went_back(job, causes)
+        if pair is None:
+            continue
+        earlier, later = pair
+        yield Finding(
+            anomaly="fence went back",
+            job=job.job,
+            at_ns=later.start,
+            says=(
+                f"Job {job.job} was granted with fence {later.fence} after it had been with {earlier.fence}:"
+                f" {told(later, history.begin)} after {told(earlier, history.begin)}."
+            ),
+            runs=(earlier.run, later.run),
+            causes_rejected=(f"Not the other way round: {_not_before(earlier, later, causes)}.", no_store_loss(causes)),
+            clause="fences",
+        )
+
+
+def _not_before(earlier: Run, later: Run, causes: "Causes") -> str:
+    granted = causes.grant_lo(later)
+    if granted > earlier.start:
+        return f"{later.run} was granted at {s(granted - causes.history.begin):.3f} s at the earliest"
+    return f"nothing can have made {earlier.run} follow {later.run}"
 
 
 def _unfenced(history: "History", causes: "Causes") -> Iterator[Finding]:

@@ -44,7 +44,7 @@ def causes_rejected(causes: "Causes", a: Run, b: Run, job: Job) -> tuple[str, ..
     )
     sentences.append("No operator: nobody asked for the job to be requeued.")
     sentences.append(
-        f"No stop: {a.worker} was not told to stop before the end of {a.run} was reported."
+        f"No stop: {a.worker} was not told to stop before the end of {a.run} was reported, or had the grace for it."
         if promise.stop_is_a_cause
         else "A stop is no cause: the queue promises that a stopped worker repeats nothing."
     )

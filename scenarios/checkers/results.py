@@ -7,6 +7,7 @@ from stormproof_target import Promise
 
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
+from scenarios.history_fences import stories
 from scenarios.history_rest import Rest
 from scenarios.history_types import Job, Run, ns, s
 
@@ -70,7 +71,7 @@ def results(history: "History", promise: Promise, scenario: "Scenario") -> Judge
     stored = dict(odd.select("job", "result_sum").iter_rows())
     sums = dict(returned.join(odd, on="job", how="semi").select("run", "sum").iter_rows())
     look = _Look(Rest(history.causes(promise, scenario.policy), scenario), sums)
-    for job in history.stories(list(stored)):
+    for job in stories(look.causes, list(stored)):
         verdict = look.verdict(job, stored[job.job] or "")
         if isinstance(verdict, Finding):
             tally.findings.append(verdict)

@@ -9,6 +9,7 @@ from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
 from scenarios.checkers.rejected import state_rejected
 from scenarios.history_faults import PRODUCER
+from scenarios.history_fences import stories
 from scenarios.history_rest import Rest
 from scenarios.history_types import Job, Run, s
 
@@ -79,7 +80,7 @@ def states(history: "History", promise: Promise, scenario: "Scenario") -> Judged
         return tally.judged()
     causes = history.causes(promise, scenario.policy)
     rest = Rest(causes, scenario)
-    for job in history.stories(odd):
+    for job in stories(causes, odd):
         problem = _problem(job, rest)
         if problem and not _read_at_rest(job, problem[0], rest):
             tally.undecided += 1

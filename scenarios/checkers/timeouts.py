@@ -163,9 +163,9 @@ def _excuse(run: Run, job: Job, causes: "Causes") -> str:
     if any(run.start <= t <= run.end_hi for t in kills) or sum(d.lo <= run.end_hi for d in causes.deaths(run)) > 1:
         return "killed, or of a pool of processes that ended with another"
     # A stop that makes no run again leaves each to its end.
-    told_to_stop = life.told_to_stop if life and causes.promise.stop_is_a_cause else FOREVER
-    if life and min(life.killed, life.exit_lo, told_to_stop) <= run.end_hi:  # who of the two was first, who knows
-        return "its supervisor was killed, ended, or told to stop"
+    grace_ends = causes.grace_ends(life) if life and causes.promise.stop_is_a_cause else FOREVER
+    if life and min(life.killed, life.exit_lo, grace_ends) <= run.end_hi:  # who of the two was first, who knows
+        return "its supervisor was killed, ended, or told to stop, and its grace was over"
     if causes.breaks_in(run, causes.grant_lo(run), run.end_hi):
         return "it may have fenced itself"
     if run.end_lo <= run.start and run.end_hi - run.start > TIMER_SLACK_NS:

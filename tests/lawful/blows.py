@@ -135,7 +135,7 @@ class Blows:
         worker = self._whom(blow)
         if worker.alive:
             self._fault(blow, "deploy", [worker.name], 0)
-            worker.stop(min(blow.lasts, us(1)))
+            worker.stop(max(us(self.play.world.promise.stop_grace_s), min(blow.lasts, us(1))))
 
     def _stall(self, blow: Blow) -> None:
         play, lasts = self.play, min(blow.lasts, us(3))

@@ -15,6 +15,7 @@ CLAUSES: Final = (
     "delivery", "repeats", "lease", "overlap", "max_attempts", "backoff", "dead_letters", "timeout", "states",
     "self_fencing", "concurrency", "rate", "pause", "cancel", "cancel_requested", "early", "results", "residue",
     "leaks", "control",
+    "fences", "attempt_numbers",
 )  # fmt: skip
 OF_SOME: Final = ("rejections",)
 KEYS: Final = (
@@ -190,13 +191,14 @@ def _promise(rng: Random, kind: str, policy: Policy, wanting: str) -> Promise:
         fenced=kind == "reference" or (kind in {"plain", "prefetch"} and rng.random() < 0.5),
         self_fencing=kind == "reference" and wanting != "zombie" and (wanting == "self fencing" or rng.random() < 0.5),
         lost_reply_repeats=kind == "rq" or (kind == "plain" and rng.random() < 0.3),
-        stop_is_a_cause=rng.random() < 0.6 and wanting != "no stops",
+        stop_is_a_cause=(rng.random() < 0.6 or wanting == "stop") and wanting != "no stops",
         kill_costs_an_attempt=costs,
         max_crashes=policy.max_crashes if bounded else None,
         max_stalls=policy.max_stalls if bounded else None,
         concurrency=policy.concurrency,
         rate_n=policy.rate_n,
         rate_window_s=policy.rate_window_s if policy.rate_n else float("inf"),
+        stop_grace_s=rng.choice((1.0, 2.0) if wanting == "stop" else (0.0, 0.5, 1.0, 2.0)),
         keys=KEYS,
         sources=dict.fromkeys(CLAUSES, SOURCE) | _of_some(rng, wanting),
     )

@@ -81,7 +81,8 @@ class Store(Records):
 
     def _grant(self, record: Record, now: int, slot: int) -> Held:
         self.fence += 1
-        self.grants.append(now)
+        if self.broken != "forgets its grants":
+            self.grants.append(now)
         lease = self.lease // 6 if self.broken == "lease too short" else self.lease
         record.state, record.holder, record.slot, record.deadline = "running", self.fence, slot, now + lease
         attempt = record.attempts + 1
@@ -167,6 +168,8 @@ class Store(Records):
             if self._holds(each) and each is not running:
                 self.release([each], now, each)  # at most once, what was in hand is gone with its slot
         self.wakes.append(now)
+        if running and why == "stopped" and self.records[running.job].state == "finished":
+            self._wait(self.records[running.job], now)
         if running is None or not self._holds(running):
             return
         record = self.records[running.job]

@@ -157,8 +157,10 @@ class Worker(Mortal):
         body = slot.body = Body(held, run, plan.spec, now, now, "ok")
         wrong = store.broken == "arguments corrupted" and held.grant % 3 == 0
         line = self.play.told.line(
-            slot.writer, now, "started", job=held.job, run=run, attempt=held.attempt,
-            fence=held.grant if self.promise.fenced else 0, args_sum="x" if wrong else f"a-{held.job}",
+            slot.writer, now, "started", job=held.job, run=run,
+            attempt=1 if store.broken == "tells each run the first attempt" else held.attempt,
+            fence=abs(held.grant - (10**6 if store.broken == "fences fall" else 0)) if self.promise.fenced else 0,
+            args_sum="x" if wrong else f"a-{held.job}",
         )  # fmt: skip
         if slot.doomed:
             self.play.blows.kill_in_a_line(self, slot, line)
@@ -235,6 +237,8 @@ class Worker(Mortal):
         if slot.dead or slot.body is not body:
             return
         slot.body = None
+        if self.stopping and self.play.store.broken == "stop repeats what is done":
+            self._tell_death([], body.held, "stopped", False)  # noqa: FBT003
         if self.habits.forks:
             self.play.gone(self.name, slot.pid, 0)
             slot.pid, slot.writer = self.play.new_pid(), ""

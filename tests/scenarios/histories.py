@@ -56,8 +56,11 @@ PROMISE: Final = Promise(
             "cancel",
             "cancel_requested",
             "fenced",
+            "fences",
+            "attempt_numbers",
             "early",
             "rejections",
+            "claim_s",
             "results",
             "leaks",
             "residue",
@@ -234,6 +237,12 @@ def granted(*at: float, queue: str = "default") -> Lines:
     """The queue's own times of its grants, read in the end."""
     fields = [{"queue": queue, "server_us": round((each + 1_000_000) * 1e6)} for each in at]
     return [_line("harness-1-a", READ_AT_S, "granted", **each) for each in fields]
+
+
+def anchors(*readings: tuple[float, float], took: float = 0.001) -> Lines:
+    """The harness reads the server's clock: when, and what it says."""
+    return [{"w": "harness-1-a", "t": at_ns(at + took), "e": "anchor", "lo_ns": at_ns(at),
+             "server_us": round((1e6 + wall) * 1e6), "server": "a"} for at, wall in readings]  # fmt: skip
 
 
 def stall(worker: str, a: float, b: float, by: str = "steal") -> Lines:

@@ -17,6 +17,7 @@ from tests.scenarios.histories import (
     SOURCE,
     Lines,
     acked,
+    anchors,
     answered,
     canary,
     cancelled,
@@ -78,6 +79,7 @@ def promised(**changes: Any) -> Promise:  # noqa: ANN401  # fields of Promise
 CALLED_OFF, TO_END = "started after its cancellation", "started again after a request to cancel"
 GONE, STRANDED = "lost acknowledgement", "stranded job"
 REPEATED, BACK = "unexplained repeat", "resurrected job"
+GRACE = {"promise": replace(PROMISE, stop_grace_s=1.0)}
 TWICE = (fault("replies", 0.9, 1.2, "cut", ["producer"]),)
 HIDDEN_TWICE = (cut("w1", 1, 2), cut("w2", 20, 21), run("j", 40, 40.1, "error"), state("j", "dead"))
 AT_MOST_ONCE = promised(delivery="at_most_once")
@@ -237,6 +239,29 @@ DUPLICATES = [
             promise=promised(stop_is_a_cause=False)),
     legal("duplicates", "a retry with a lower fence, which overlap finds", acked("j", 0),
           run("j", 1, 1.05, "error", fence=2), run("j", 1.1, 1.2, on="w2", fence=1)),
+    legal("duplicates", "told to stop, and reported when the grace may have been over", acked("j", 0), run("j", 1, 1.9),
+          signal("w1", 1.05, "TERM", slot=0), run("j", 2.5, 2.6, on="w2"), **GRACE),
+    legal("duplicates", "told to stop, and cut off when it had to report", acked("j", 0), run("j", 1, 1.2),
+          signal("w1", 1.1, "TERM", slot=0), cut("w1", 1.15, 1.3), run("j", 2, 2.1, on="w2"), **GRACE),
+    legal("duplicates", "told to stop, and the host stalled", acked("j", 0), run("j", 1, 1.2),
+          signal("w1", 1.1, "TERM", slot=0), stall("host", 1.15, 1.3), run("j", 2, 2.1, on="w2"), **GRACE),
+    legal("duplicates", "told to stop twice", acked("j", 0), run("j", 1, 1.2), signal("w1", 1.1, "TERM", slot=0),
+          signal("w1", 1.15, "TERM", slot=0), run("j", 2, 2.1, on="w2"), **GRACE),
+    legal("duplicates", "broken off by a stop", acked("j", 0), run("j", 1), signal("w1", 1.1, "TERM", slot=0),
+          exited("w1", 2.2), run("j", 3, 3.1, on="w2"), **GRACE),
+    legal("duplicates", "a new release may have had it stop before we did", acked("j", 0), run("j", 1, 1.9),
+          fault("deploy", 0.2, 5, "deploy", ["w1", "w2"]), signal("w1", 1.8, "TERM", slot=0),
+          run("j", 2.5, 2.6, on="w2"), **GRACE),
+    legal("duplicates", "told to stop, and its supervisor ended badly", acked("j", 0), run("j", 1, 1.2),
+          signal("w1", 1.1, "TERM", slot=0), exited("w1", 1.3, slot=0, status=1), run("j", 3, 3.1, on="w2"), **GRACE),
+    illegal("duplicates", BACK, "a cut a minute later", acked("j", 0), run("j", 0, 0.1), cut("w1", 60, 64),
+            run("j", 65, 65.1, on="w2")),
+    illegal("duplicates", BACK, "told to stop, and long gone", acked("j", 0), run("j", 1, 1.2),
+            signal("w1", 1.1, "TERM", slot=0), exited("w1", 1.3, slot=0, status=0), run("j", 9, 9.1, on="w2"), **GRACE),
+    illegal("duplicates", BACK, "told to stop, ended and reported within the grace", acked("j", 0), run("j", 1, 1.2),
+            signal("w1", 1.1, "TERM", slot=0), exited("w1", 1.3, slot=0, status=0), run("j", 2, 2.1, on="w2"), **GRACE),
+    illegal("duplicates", BACK, "ended just before it was told to stop", acked("j", 0), run("j", 1, 1.2),
+            signal("w1", 1.25, "TERM", slot=0), run("j", 2, 2.1, on="w2"), **GRACE),
     illegal("duplicates", BACK, "its work horse exited by itself after its end", acked("j", 0), run("j", 1, 1.2),
             exited("w1", 1.25, status=0), run("j", 2, 2.1, on="w2")),
 ]  # fmt: skip
@@ -263,7 +288,8 @@ OVERLAP = [
     legal("overlap", "a grant from before a freeze starts behind its successor's end", acked("j", 0),
           frozen("w1", 0.5, 6), run("j", 3, 3.2, on="w2", fence=2), run("j", 6.1, 6.3, fence=1)),
     legal("overlap", "fences that go back where the store rolled back", canary(1, 0.5), acked("j", 0.6),
-          run("j", 1, 1.04, "error", fence=9), canary(2, 1.05, missing=True), canary(3, 3), run("j", 3.1, 3.2, fence=4)),
+          run("j", 1, 1.04, "error", fence=9), canary(2, 1.05, missing=True), canary(3, 3),
+          run("j", 3.1, 3.2, fence=4)),
     legal("overlap", "fences that go back where nobody promises that they grow", acked("j", 0),
           run("j", 1, 1.1, "error", fence=2), run("j", 3, 3.1, fence=1),
           promise=promised(sources={"overlap": PROMISE.sources["fenced"]})),
@@ -498,6 +524,11 @@ TIMEOUTS = [
           run("j", 1.05, 1.9, "timeout")),
     illegal("timeouts", "early timeout", "it was enqueued after that", acked("j", 1), run("j", 1.05, 1.9, "timeout")),
     illegal("timeouts", "early timeout", "at half its timeout", acked("j", 0), run("j", 1, 1.5, "timeout")),
+    legal("timeouts", "broken off when the grace of a stop was over", acked("j", 0), run("j", 1),
+          signal("w1", 1.1, "TERM", slot=0), exited("w1", 2.15), **GRACE, scenario=with_policy(timeout_s=3)),
+    illegal("timeouts", "unexplained exit", "told to stop, and broken off within the grace", acked("j", 0),
+            run("j", 1), signal("w1", 1.1, "TERM", slot=0), exited("w1", 1.5), **GRACE,
+            scenario=with_policy(timeout_s=3)),
     illegal("timeouts", "unexplained exit", "for no reason", acked("j", 0), run("j", 1), exited("w1", 1.3)),
 ]  # fmt: skip
 
@@ -520,7 +551,8 @@ STATES = [
     legal("states", "a superseded run decides, where the queue does not fence", acked("j", 0), run("j", 1, 6, fence=1),
           run("j", 4, 7, "error", on="w2", fence=2), state("j", "finished"), promise=promised(fenced=False)),
     legal("states", "its fences went back, so they tell nobody's place", acked("j", 0),
-          run("j", 1, 6, "error", fence=2), frozen("w1", 1.1, 5.9), run("j", 4, 4.5, on="w2", fence=1), state("j", "finished")),
+          run("j", 1, 6, "error", fence=2), frozen("w1", 1.1, 5.9), run("j", 4, 4.5, on="w2", fence=1),
+          state("j", "finished")),
     illegal("states", "zombie completion", "a superseded run decides", acked("j", 0), run("j", 1, 6, fence=1),
             run("j", 4, 7, "error", on="w2", fence=2), state("j", "finished")),
     legal("states", "cancelled, and stays so", acked("j", 0, delay=50), cancelled("j", 1), state("j", "cancelled")),
@@ -613,9 +645,14 @@ RATED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def brief(*starts: float) -> tuple[Lines, ...]:
+def brief(*starts: float, on: str = "w2", first: int = 0) -> tuple[Lines, ...]:
     """Jobs that start at these times."""
-    return bodies(*((at, at + 0.01) for at in starts))
+    return bodies(*((at, at + 0.01) for at in starts), on=on, first=first)
+
+
+def server_clock(*readings: float) -> Lines:
+    """The harness reads the server's clock half a second apart; what it was set by, in all, at each reading."""
+    return [line for k, by in enumerate(readings) for line in anchors((k / 2, k / 2 + by))]
 
 
 RATE = [
@@ -625,6 +662,25 @@ RATE = [
     legal("rate", "the way from grant to start may be as long as the window", *brief(1, 1.1, 1.2),
           promise=promised(rate_n=2, rate_window_s=1.0, start_gap_s=0.3)),
     legal("rate", "a cut kept grants waiting", cut("w2", 0.2, 1.05), *brief(1.1, 1.15, 1.2), explained=3, **RATED),
+    legal("rate", "each of them behind a cut of its own", cut("w1", 0.2, 1.05), cut("w2", 0.25, 1.1),
+          *brief(1.12, 1.15, on="w1"), *brief(1.2, first=2), explained=3, **RATED),
+    legal("rate", "one of three may have been granted before the stall", stall("w1", 0.2, 1.1),
+          *brief(1.15, on="w1"), *brief(1.2, 1.25, first=1), explained=3, **RATED),
+    legal("rate", "the server's clock was set forward between them", *brief(1, 1.1, 1.2), server_clock(0, 0, 0.9),
+          explained=3, **RATED),
+    legal("rate", "the store forgot grants", *brief(1, 1.1, 1.2), canary(1, 0.5), canary(2, 1.05, missing=True),
+          canary(3, 1.5), explained=3, **RATED),
+    legal("rate", "fetched ahead, at any time before", *brief(1, 1.1, 1.2),
+          promise=promised(rate_n=2, rate_window_s=1.0, prefetch=4), scenario=RATED["scenario"]),
+    illegal("rate", "exceeded rate", "a short cut moves a grant by its length only", cut("w2", 1.02, 1.18),
+            *brief(1, 1.1, 1.2), **RATED),
+    illegal("rate", "exceeded rate", "all but one behind a cut, which no grant may have preceded",
+            *(acked(name, 1) for name in "jk"), cut("w2", 0.2, 1.05),
+            run("j", 1.1, 1.11, on="w2"), run("k", 1.15, 1.16, on="w2"), *brief(1.2, on="w1"), **RATED),
+    illegal("rate", "exceeded rate", "though the server's clock was set later on", *brief(1, 1.1, 1.2),
+            server_clock(0, 0, 0, 0, 0, 3), **RATED),
+    illegal("rate", "exceeded rate", "though the store forgot grants later on", *brief(1, 1.1, 1.2), canary(1, 2.5),
+            canary(2, 3, missing=True), canary(3, 3.5), **RATED),
     illegal("rate", "exceeded rate", "two and two round a fixed window's edge", *brief(0.98, 0.99, 1.01, 1.02),
             **RATED),
     legal("rate", "granted a window apart, by its own word", *brief(1), granted(1, 1.2, 2, 2.2), **RATED),
@@ -694,8 +750,62 @@ CONTROL = [
             run("j", 3), fault("x", 0, 0.5, "cut", ["producer"])),
 ]  # fmt: skip
 
+TAKEN: dict[str, Any] = {"promise": promised(claim_s=0.5)}
+AROUND = acked("a", 0), run("a", 0.1, 0.2), acked("b", 6), run("b", 6.1, 6.2)  # w1's first slot is idle from .2 to 6.1
+BESIDE = "idle slot beside a due job"
+
+
+def waits(since: float, until: float, *more: Lines, **also: Any) -> tuple[Lines, ...]:  # noqa: ANN401  # as above
+    """A job waits so long for a slot of w2, while one of w1 is idle from 0.2 to 6.1, and what else there is."""
+    return (*AROUND, acked("j", since, **also), run("j", until, until + 0.1, on="w2"), *more)
+
+
+LATE = [
+    legal("late", "taken in time", *waits(1, 1.7), explained=0, **TAKEN),
+    legal("late", "nothing is promised", *waits(1, 6.1)),
+    legal("late", "no slot was idle, as far as anybody knows", acked("j", 1), run("j", 6.1, 6.2), explained=1, **TAKEN),
+    legal("late", "a slot that took nothing afterwards may have ended", acked("a", 0), run("a", 0.1, 0.2),
+          acked("j", 1), run("j", 6.1, 6.2, on="w2"), explained=1, **TAKEN),
+    legal("late", "idle until shortly after it was due", *waits(5.5, 9), explained=1, **TAKEN),
+    legal("late", "the slot's last report may have taken a while", acked("a", 0), run("a", 0.1, 0.2), acked("b", 0.1),
+          run("b", 1.09, 1.1), acked("j", 0.2), run("j", 1.09, 1.2, on="w2"), explained=2, **TAKEN),
+    legal("late", "due at the end of its delay", *waits(1, 6.1, delay=4.5), explained=0, **TAKEN),
+    legal("late", "every slot had something to do", acked("j", 0), *(run(f"h{n}", 0.1 + n, 1.1 + n) for n in range(6)),
+          run("j", 6.1, 6.2, on="w2"), explained=1, **TAKEN),
+    legal("late", "its enqueue was answered late", *waits(1, 6.1, answered=5.5), explained=0, **TAKEN),
+    legal("late", "nobody knows that it was enqueued", *AROUND, answered("unknown", "j", 1),
+          run("j", 6.1, 6.2, on="w2"), **TAKEN),
+    legal("late", "in an outage", *waits(1, 4.5, cut("w1", 0.5, 1.5)), explained=1, **TAKEN),
+    legal("late", "another worker was killed, and may have had it in hand", *waits(1, 5, killed("w2", 1.2, slots=(0,))),
+          explained=1, **TAKEN),
+    legal("late", "a worker was told to stop, and may have had it in hand", *waits(1, 4.9, signal("w2", 1.2, "TERM")),
+          explained=1, **TAKEN),
+    legal("late", "the store was away by itself",
+          *waits(1, 4.9, canary(1, 1), canary(2, 1.2, acked=False), canary(3, 2)), explained=1, **TAKEN),
+    legal("late", "paused", *waits(1, 5.9, paused(0.9, 5.4)), explained=1, **TAKEN),
+    legal("late", "the machine stood still", *waits(1, 6.1, stall("host", 1.2, 6)), explained=1, **TAKEN),
+    legal("late", "slots that fetch ahead may have it in hand", *waits(1, 6.1),
+          promise=promised(claim_s=0.5, prefetch=2)),
+    legal("late", "a rate may hold it back", *waits(1, 6.1), promise=promised(claim_s=0.5, rate_n=2)),
+    legal("late", "its queue may have been at its limit",
+          *waits(1, 6.1, acked("h", 0), run("h", 0.1, 5.4, on="w2", slot=2)),
+          promise=promised(claim_s=0.5, concurrency=1), explained=1),
+    legal("late", "its queue may have been at its limit by a lease that nobody saw end",
+          *waits(1, 6.1, acked("h", 0), run("h", 0.1, on="w2", slot=2), exited("w2", 1.5, slot=2)),
+          promise=promised(claim_s=0.5, concurrency=1), explained=1),
+    illegal("late", BESIDE, "five seconds", *waits(1, 6.1), explained=0, **TAKEN),
+    illegal("late", BESIDE, "just too long", *waits(1, 1.71), **TAKEN),
+    illegal("late", BESIDE, "before and after a pause", *waits(1, 6.1, paused(2, 2.5)), **TAKEN),
+    illegal("late", BESIDE, "after its delay", *waits(1, 6.1, delay=2), **TAKEN),
+    illegal("late", BESIDE, "though the machine stood still for a while", *waits(1, 6.1, stall("host", 2, 4)), **TAKEN),
+    illegal("late", BESIDE, "below the limit", *waits(1, 6.1, acked("h", 0), run("h", 0.1, 5.4, on="w2", slot=2)),
+            promise=promised(claim_s=0.5, concurrency=2)),
+    illegal("late", BESIDE, "long after an outage", *waits(1, 6.1, cut("w2", 0.3, 0.5)), **TAKEN),
+]  # fmt: skip
+
 CASES = [
     *CONTROL,
+    *LATE,
     *CONCURRENCY,
     *RATE,
     *LOST,

@@ -4,14 +4,17 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from chaos.errors import HarnessError
 
 BIN: Final = Path(__file__).resolve().parent.parent / ".stormproof" / "bin"  # where `make setup` puts what it made
 REDIS_NAMES: Final = ("redis-server", "valkey-server")
+REDIS: Final = "Redis"
+VALKEY: Final = "Valkey"
 REDIS_VERSION_MIN: Final = (7, 0)
 ASK_TIMEOUT_S: Final = 10.0
 
@@ -20,10 +23,11 @@ _VERSION = re.compile(r"\bv=((\d+)\.(\d+)\S*)")
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """``version`` is what the program says of itself: a build of Toxiproxy by hand says ``git``."""
+    """``product`` and ``version`` are what the program says of itself: a build of Toxiproxy by hand says ``git``."""
 
     path: Path
     version: str
+    product: str = REDIS
 
     @property
     def name(self) -> str:
@@ -42,16 +46,22 @@ def find_redis() -> Binary:
                 refused.append(f"{path} does not tell its version")
                 continue
             if (int(match[2]), int(match[3])) >= REDIS_VERSION_MIN:
-                return Binary(path, match[1])
+                return Binary(path, match[1], VALKEY if said.startswith(VALKEY) else REDIS)
             refused.append(f"{path} is {match[1]}, older than 7.0")
     found = "; ".join(refused) or f"neither {' nor '.join(REDIS_NAMES)} is on PATH or in {BIN}"
     raise HarnessError(f"no Redis server to be had: {found}. `make setup` fetches one, or install redis-server >= 7.0")
 
 
+def server_of(path: Path, told: Mapping[str, Any]) -> Binary:
+    """From what a server answered to INFO: Valkey tells beside its own version the one of Redis that it is like."""
+    product = VALKEY if "valkey_version" in told else REDIS
+    return Binary(path, str(told.get("valkey_version", told["redis_version"])), product)
+
+
 def find_toxiproxy() -> Binary:
     """The Toxiproxy server: from the set-up, else from PATH. Raises ``HarnessError``."""
     for path in reversed(_candidates("toxiproxy-server")):
-        return Binary(path, _ask(path, "-version").strip().split()[-1] or "unknown")
+        return Binary(path, _ask(path, "-version").strip().split()[-1] or "unknown", "Toxiproxy")
     raise HarnessError(f"no toxiproxy-server on PATH or in {BIN}: `make setup` builds one, or install Toxiproxy >= 2.9")
 
 

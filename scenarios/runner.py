@@ -174,7 +174,8 @@ class ScenarioRunner:
         )
         with environment as env:
             faults = self._experiment(env, names)
-            server = Server(name="Redis", binary=env.store.binary.name, version=env.store.binary.version)
+            binary = env.store.binary
+            server = Server(name=binary.product, binary=binary.name, version=binary.version)
         history = read_history(self.directory)
         history.write_parquet(self.directory / "history.parquet")
         return RunResult(history, faults, server)

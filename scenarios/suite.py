@@ -76,7 +76,7 @@ def run_campaign(plan: CampaignPlan, progress: Progress, load: LoadSource | None
         )
         servers = (
             *bench.servers,
-            rr.Server(name="Toxiproxy", binary=toxiproxy.binary.name, version=toxiproxy.binary.version),
+            rr.Server(name=toxiproxy.binary.product, binary=toxiproxy.binary.name, version=toxiproxy.binary.version),
         )
     ended = datetime.now(UTC)
     whole = rr.RunRecord(

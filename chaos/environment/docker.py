@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from chaos.binaries import Binary
+from chaos.binaries import Binary, server_of
 from chaos.campaign import Campaign
 from chaos.environment import Durability
 from chaos.environment.redis_server import CLIENTS_MAX, clients, connect
@@ -71,7 +71,7 @@ class ContainerRedis:
             time.sleep(POLL_S)
         with connect(self.port) as client:
             told = client.info("server")
-        self.binary = Binary(Path(self.image), str(told.get("valkey_version", told["redis_version"])))
+        self.binary = server_of(Path(self.image), told)
         self.version = f"{self.image} {self.binary.version}"
 
     def kill(self) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from redis.exceptions import RedisError
 
-from chaos.binaries import Binary
+from chaos.binaries import Binary, server_of
 from chaos.campaign import Campaign
 from chaos.canary import DATABASE
 from chaos.environment import Durability
@@ -82,8 +82,8 @@ class ExternalRedis:
                 f"the scenario declares appendfsync always, the Redis at {self.url} has appendonly {aof}, appendfsync"
                 f" {fsync}: what it loses would be blamed on the queue. Set both, or declare another durability"
             )
-        self.binary = Binary(Path("redis"), str(told["redis_version"]))
-        self.version = f"redis {self.binary.version}"
+        self.binary = server_of(Path("redis"), told)
+        self.version = f"{self.binary.product} {self.binary.version}"
 
     @property
     def alive(self) -> bool:

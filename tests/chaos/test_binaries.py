@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 import chaos.binaries
-from chaos.binaries import find_redis, find_toxiproxy
+from chaos.binaries import find_redis, find_toxiproxy, server_of
 from chaos.errors import HarnessError
 
 
@@ -36,7 +36,7 @@ def test_valkey_will_do_where_redis_is_too_old(path: Path) -> None:
     program(path / "redis-server", "Redis server v=6.2.14 sha=00000000:0")
     program(path / "valkey-server", "Valkey server v=9.0.1 sha=00000000:0")
     found = find_redis()
-    assert (found.name, found.version) == ("valkey-server", "9.0.1")
+    assert (found.product, found.name, found.version) == ("Valkey", "valkey-server", "9.0.1")
 
 
 def test_a_program_that_says_nonsense_is_refused(path: Path) -> None:
@@ -49,3 +49,10 @@ def test_a_program_that_says_nonsense_is_refused(path: Path) -> None:
 def test_no_toxiproxy_says_how_to_get_it() -> None:
     with pytest.raises(HarnessError, match=r"no toxiproxy-server.*make setup"):
         find_toxiproxy()
+
+
+def test_a_server_that_runs_somewhere_tells_which_it_is() -> None:
+    redis = server_of(Path("redis"), {"redis_version": "7.2.4"})
+    valkey = server_of(Path("redis"), {"redis_version": "7.2.4", "valkey_version": "9.1.2", "server_name": "valkey"})
+    assert (redis.product, redis.version) == ("Redis", "7.2.4")
+    assert (valkey.product, valkey.version) == ("Valkey", "9.1.2")

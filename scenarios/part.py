@@ -21,11 +21,12 @@ from scenarios.campaign_plan import CampaignPlan, PartPlan
 from scenarios.catalog import CATALOG
 from scenarios.fit import fit
 from scenarios.history import History, HistoryError
+from scenarios.load_source import LoadSource
 from scenarios.metrics import Metrics
 from scenarios.pool import pooled
 from scenarios.progress import Progress, Tick
 from scenarios.record import Circumstances, clauses, failed, not_applicable, record
-from scenarios.runner import Cancelled, LoadSource, ScenarioRunner
+from scenarios.runner import Cancelled, ScenarioRunner
 from scenarios.scenario import Scenario
 from scenarios.sometimes import sometimes
 from scenarios.target_program import TargetError

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
-from typing import Final, Protocol
+from typing import Final
 
 from stormproof_target import Description, Setup
 from stormproof_target.spec import succeeds
@@ -27,13 +26,13 @@ from chaos.environment.redis_server import native_redis
 from chaos.errors import HarnessError
 from chaos.proxy.toxiproxy import ToxiproxyServer
 from chaos.schedule import FaultResult, ScheduleDriver
-from loadtests.generator import Generator
 from loadtests.producer_client import ProducerClient, ProducerError
 from reports.run_record import Server
 from scenarios.counting import CLOSE_S, INTERVAL_S, Counting
 from scenarios.fit import Fitted
 from scenarios.history import History, read_history
 from scenarios.keys_at_rest import tell_keys
+from scenarios.load_source import DRAIN_S, LoadSource, PlannedLoad
 from scenarios.observing import Observing
 from scenarios.progress import Progress, Tick
 from scenarios.receipts import receipts
@@ -47,88 +46,12 @@ READY_S: Final = 30.0
 WARM_UP_S: Final = 0.2
 WARM_UP_ROUNDS: Final = 2  # of jobs for every slot, that may be under way
 WARM_UP_QUIET_S: Final = 1.0  # then what is left of the warm-up is stuck, which is for the checkers to find
-DRAIN_S: Final = 10.0
 STOP_GRACE_S: Final = 3.0
 HEAL_S_MAX: Final = 15.0
 
 
 class Cancelled(Exception):  # noqa: N818  # no error: somebody asked for it
     """The campaign is being interrupted."""
-
-
-class LoadSource(Protocol):
-    """Where jobs come from while the scenario runs."""
-
-    @property
-    def lead_s(self) -> float:
-        """Seconds that it needs from ``begin`` until its first arrival is due."""
-
-    @property
-    def ended(self) -> bool:
-        """Nothing more will be sent, and the load's time is over."""
-
-    def begin(self, client: ProducerClient, t0_ns: int, directory: Path) -> None:
-        """The load's time 0 is ``t0_ns`` (monotonic), the run's folder ``directory``; returns at once."""
-
-    def stop(self) -> None:
-        """Send nothing more, and wait a bounded time for what is still unanswered."""
-
-    def check(self, invoked: int, acked: int) -> None:
-        """After ``stop``: raise ``HarnessError`` if less was sent than was planned, so that the load was another.
-
-        ``invoked`` and ``acked``: the load's enqueues in the ledger. What is told to be sent may not be, and what was
-        acknowledged may not be written down.
-        """
-
-
-class PlannedLoad:
-    """Our own generator, on the scenario's plan."""
-
-    lead_s = 0.1
-
-    def __init__(self, fitted: Fitted, seed: int) -> None:
-        """The plan is drawn from ``seed``."""
-        self._for_ns = int(fitted.scenario.load.for_s * NS_A_SECOND)
-        self._plan = fitted.scenario.load.plan(Random(f"{seed}-load"))
-        self._count = fitted.scenario.load.count
-        self._generator: Generator | None = None
-
-    @property
-    def ended(self) -> bool:
-        """The plan is through, every enqueue answered, and the planned time over: a fault may still be due."""
-        generator = self._generator
-        if generator is None or not generator.ended or generator.progress().pending:
-            return False
-        return time.monotonic_ns() >= self._end_ns
-
-    def begin(self, client: ProducerClient, t0_ns: int, directory: Path) -> None:  # noqa: ARG002  # others need it
-        """Start to send."""
-        self._end_ns = t0_ns + self._for_ns
-        self._generator = Generator(self._plan, [client], t0_ns)
-        self._generator.start()
-
-    def stop(self) -> None:
-        """Drop what is not due yet."""
-        if self._generator is not None:
-            self._generator.stop()
-            self._generator.drain(DRAIN_S)
-
-    def check(self, invoked: int, acked: int) -> None:
-        """A generator that died, or that was starved past the load's end, and arrivals that no producer took."""
-        if self._generator is None:
-            return
-        progress = self._generator.progress()
-        if acked < progress.acked:
-            raise HarnessError(
-                f"the producer acknowledged {progress.acked} enqueues, and wrote {acked} of them into its ledger:"
-                " what it says is no evidence"
-            )
-        sent = min(progress.sent, invoked)
-        if sent < self._count:
-            raise HarnessError(
-                f"{sent} of {self._count} planned enqueues were sent: the producer ended, or this machine is too busy."
-                " What follows would be a test under less load; see the producer's log, run again"
-            )
 
 
 @dataclass(frozen=True, slots=True)

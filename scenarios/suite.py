@@ -23,9 +23,10 @@ from reports.verdict import Verdict, worst
 from reports.write import write_all
 from scenarios.campaign_plan import CampaignPlan
 from scenarios.exit_codes import Exit, exit_of
+from scenarios.load_source import LoadSource
 from scenarios.part import Bench, run_part
 from scenarios.progress import Progress
-from scenarios.runner import Cancelled, LoadSource
+from scenarios.runner import Cancelled
 
 UNFINISHED: Final = "unfinished.txt"
 """In a campaign's folder until its record is written, also if the harness is killed: what is there has no verdict."""

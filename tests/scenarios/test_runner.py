@@ -16,7 +16,8 @@ from scenarios import runner
 from scenarios.catalog import CATALOG
 from scenarios.counting import Counting
 from scenarios.fit import fit
-from scenarios.runner import PlannedLoad, ScenarioRunner
+from scenarios.load_source import PlannedLoad
+from scenarios.runner import ScenarioRunner
 
 pytestmark = pytest.mark.unit
 

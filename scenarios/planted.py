@@ -191,7 +191,6 @@ PLANTED: Final = {
             "rate_limit",
             "rate",
             after_freeze=True,
-            blind_spot=True,
         ),
         PlantedBug(
             "sweep_takes_the_first",
@@ -221,7 +220,6 @@ PLANTED: Final = {
             "pause_resume",
             "lost",
             after_freeze=True,
-            blind_spot=True,
         ),
         PlantedBug("pause_expires", "a pause ends by itself", "pause_resume", "control", after_freeze=True),
         PlantedBug(
@@ -237,10 +235,9 @@ PLANTED: Final = {
         PlantedBug(
             "limit_blocks_all",
             "a queue at its limit keeps all the others waiting",
-            "five_queues",
-            "backoff",
+            "slow_queue",
+            "late",
             after_freeze=True,
-            blind_spot=True,
         ),
         PlantedBug(
             "concurrency_counts_the_mirror",

@@ -64,6 +64,7 @@ RULES: Final[Mapping[str, Broken]] = {
     "arguments corrupted": Broken(("phantom",)),
     "runs what it refused": Broken(("phantom",), "refusals"),
     "silent in calm": Broken(("unknown",)),
+    "tells no idle slot": Broken(("late",), "claim_s"),
     "refuses in calm": Broken(("unknown",), "rejections"),
     "leaks a key": Broken(("residue",)),
     "hot loop": Broken(("leaks",), "idle"),

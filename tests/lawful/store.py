@@ -31,7 +31,7 @@ class Store(Records):
             self._delay(record, now + delay)
             return
         self.ready += [job] * copies
-        self.wakes.append(now)
+        self.wakes.append(now + us(1.5) * (self.broken == "tells no idle slot"))
 
     def cancel(self, job: str, now: int) -> str:
         """What the target answers."""

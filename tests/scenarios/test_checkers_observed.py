@@ -10,6 +10,7 @@ from scenarios.checkers.registry import CHECKERS
 from tests.scenarios.histories import (
     Lines,
     acked,
+    anchors,
     answered,
     at_ns,
     canary,
@@ -36,12 +37,6 @@ def clocks(at: float, wall: float) -> Lines:
     """A process begins, and writes down both clocks."""
     return [{"w": "harness-1-a", "t": at_ns(at), "e": "open", "role": "harness", "worker": "harness", "pid": 1,
              "pid_start": 1, "wall_ns": at_ns(1e6 + wall)}]  # fmt: skip
-
-
-def anchors(*readings: tuple[float, float], took: float = 0.001) -> Lines:
-    """The harness reads the server's clock: when, and what it says."""
-    return [{"w": "harness-1-a", "t": at_ns(at + took), "e": "anchor", "lo_ns": at_ns(at),
-             "server_us": round((1e6 + wall) * 1e6), "server": "a"} for at, wall in readings]  # fmt: skip
 
 
 def rolled_back(at: float) -> Lines:

@@ -26,6 +26,7 @@ _ACCUSATIONS: Final[Mapping[str, str]] = {
     "rate": "exceeded a queue’s rate with {n}",
     "control": "started {n} that an operator had stopped",
     "early": "started {n} before their time",
+    "late": "let {n} wait beside an idle slot",
     "results": "kept a wrong result of {n}",
     "unknown": "did not acknowledge {n} in calm time",
 }

@@ -18,6 +18,7 @@ from scenarios.catalog.redis_restart import REDIS_RESTART
 from scenarios.catalog.restore_backup import RESTORE_BACKUP
 from scenarios.catalog.retries import RETRIES
 from scenarios.catalog.rolling_deploy import ROLLING_DEPLOY
+from scenarios.catalog.slow_queue import SLOW_QUEUE
 from scenarios.catalog.steady import STEADY
 from scenarios.catalog.worker_poison import WORKER_POISON
 from scenarios.catalog.workers_killed import WORKERS_KILLED
@@ -36,6 +37,7 @@ CATALOG: Final[dict[str, Scenario]] = {
         WORKER_POISON,
         RATE_LIMIT,
         FIVE_QUEUES,
+        SLOW_QUEUE,
         PAUSE_RESUME,
         ROLLING_DEPLOY,
         RESTORE_BACKUP,

@@ -14,6 +14,8 @@ from scenarios.checkers.control import control
 from scenarios.checkers.dead_letters import dead_letters
 from scenarios.checkers.duplicates import duplicates
 from scenarios.checkers.early import early
+from scenarios.checkers.late import CLAUSE as CLAIM
+from scenarios.checkers.late import late
 from scenarios.checkers.leaks import leaks
 from scenarios.checkers.lost import lost
 from scenarios.checkers.overlap import overlap
@@ -125,6 +127,7 @@ CHECKERS: Final[Mapping[str, Registered]] = {
         ("pause", "cancel"),
     ),
     "early": Registered(early, "delayed jobs started before their time", _jobs_are_delayed, "early", ("delay",)),
+    "late": Registered(late, "jobs that waited although a slot was idle", _never, CLAIM),
     "results": Registered(results, "what is stored as a job's result, against its runs", _results_are_large, "results"),
     "phantom": Registered(phantom, "runs of what nobody enqueued, or of other arguments", _always, "delivery"),
     "states": Registered(states, "what the keys say of a job, against its runs", _always, "states"),

@@ -17,7 +17,7 @@ CLAUSES: Final = (
     "leaks", "control",
     "fences", "attempt_numbers",
 )  # fmt: skip
-OF_SOME: Final = ("rejections",)
+OF_SOME: Final = ("rejections", "claim_s")
 KEYS: Final = (
     KeyPattern("job:*", 600.0, per="job"), KeyPattern("queue"), KeyPattern("scheduled"), KeyPattern("lease"),
     KeyPattern("dead"),
@@ -183,6 +183,7 @@ def _promise(rng: Random, kind: str, policy: Policy, wanting: str) -> Promise:
         report_s=report_s,
         reconnect_s=reconnect_s,
         sweep_s=0.3 if wanting == "jitter" else sweep_s,
+        claim_s=0.1,
         prefetch=rng.choice((2, 4))
         if (kind == "prefetch" and wanting not in {"cap", "rate"}) or (kind == "at most once" and rng.random() < 0.4)
         else 1,

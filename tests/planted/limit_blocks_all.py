@@ -1,7 +1,6 @@
 """A claim that finds a queue at its limit looks at no other queue: everybody waits for the slowest.
 
-`backoff` must find it, in `five_queues`: retries of sound queues that are due wait on while slots are free for them.
-Jobs that come for the first time wait as well, but no clause says for how long they may.
+`late` must find it, in `slow_queue`: the jobs of the other queue wait on while slots that serve it are idle.
 """
 
 from tests.planted.variant import Place, Variant, task

@@ -1,6 +1,6 @@
 """A promotion stops at a paused queue, but not before it has taken the job off the delayed ones.
 
-`lost` must find it, in `pause_resume`: retries that are due during the pause stand nowhere afterwards.
+`lost` must find it, in `pause_resume`: jobs with a delay that are due during the pause stand nowhere afterwards.
 """
 
 from tests.planted.variant import Place, Variant, task

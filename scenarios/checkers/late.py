@@ -1,0 +1,90 @@
+"""A job that waits although a slot that serves its queue is idle: nobody looks, or everybody waits for another."""
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+from stormproof_target import Promise
+
+from scenarios.checkers import FINDINGS_SHOWN_MAX, Anomaly, Finding, Judged
+from scenarios.history_causes import Interval
+from scenarios.history_types import FOREVER, ns, s
+from scenarios.idle_slots import IdleSlots
+
+if TYPE_CHECKING:
+    from scenarios.history import History
+    from scenarios.scenario import Scenario
+
+CLAUSE: Final = "claim_s"
+BESIDE: Final = "idle slot beside a due job"
+ANOMALIES: Final = {
+    BESIDE: Anomaly(
+        definition=(
+            "An acknowledged job that was due started only after a slot that serves its queue had been idle, between"
+            " two of its bodies, for longer than the promised time to take a job and the way to its body, in calm time,"
+            " its queue neither paused nor possibly at its limit."
+        ),
+        smallest=('run("a", 0.1, 0.2)\nacked("j", 1)\nrun("j", 6.1, 6.2)'),
+        means="Jobs wait for nothing: capacity is paid for and stands idle while their queue grows.",
+        under="promise(claim_s=0.5)",
+    ),
+}
+
+
+def late(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
+    """Examined: acknowledged jobs that started. Explained: those that waited long, as they may.
+
+    Only first starts: ``backoff`` looks at retries. Where slots fetch ahead a job may be in another one's hand, and
+    where a rate is kept nobody knows which slot it held back: nothing is examined there.
+    """
+    del scenario
+    way = ns(promise.claim_s) + ns(promise.start_gap_s)
+    if way >= FOREVER or promise.prefetch > 1 or promise.rate_n is not None:
+        return Judged(0)
+    started = (pl.col("outcome") == "acked") & (pl.col("n_runs") > 0)
+    examined = history.count_jobs(started)
+    promoted = pl.col("delay") + ns(min(promise.promote_s, promise.sweep_s))
+    due = pl.col("answered") + pl.when(pl.col("delay") > 0).then(promoted).otherwise(0)
+    waited = history.jobs.select(
+        pl.col("job", "queue", "first_start").filter(started & (pl.col("first_start") - due > way)),
+        due.filter(started & (pl.col("first_start") - due > way)).alias("due"),
+    )
+    if waited.is_empty():
+        return Judged(examined)
+    slots = IdleSlots(history, promise)
+    moments = {queue: slots.moments(queue) for queue in waited["queue"].unique()}
+    found: list[tuple[int, str, str, int, int]] = []
+    for job, queue, start, since in waited.iter_rows():
+        moment = _first(moments[queue], since)
+        if moment <= slots.awake.before(start, way):
+            found.append((start, job, queue, since, moment))
+    shown = tuple(_finding(*each, slots) for each in sorted(found)[:FINDINGS_SHOWN_MAX])
+    return Judged(examined, shown, len(found), waited.height - len(found))
+
+
+def _first(moments: list[Interval], since: int) -> int:
+    """The first moment of these, not before ``since``."""
+    index = bisect_left(moments, since, key=lambda each: each[1])
+    return max(moments[index][0], since) if index < len(moments) else FOREVER
+
+
+def _finding(start: int, job: str, queue: str, since: int, moment: int, slots: IdleSlots) -> Finding:
+    zero, way = slots.history.begin, slots.way
+    gap = next(gap for gap in slots.gaps(queue) if gap.since <= moment <= slots.awake.before(gap.until, way))
+    return Finding(
+        anomaly=BESIDE,
+        job=job,
+        at_ns=start,
+        says=(
+            f"Job {job} was due at {s(since - zero):.3f} s and started at {s(start - zero):.3f} s, although the slot"
+            f" {gap.process}, which serves {queue}, was idle from {s(gap.since - zero):.3f} s to"
+            f" {s(gap.until - zero):.3f} s; {s(way):g} s are allowed to take a job and to begin it."
+        ),
+        causes_rejected=(
+            "No gap of the slot's own: it had ended a body before, its report included, and began another one after.",
+            f"Not kept back: {queue} was not paused then, and fewer jobs of it may have been leased than it allows.",
+            "Not in another hand: no slot fetches ahead, and what is granted starts within its promised time.",
+            "No disturbance: no fault, signal, end of a worker or silence of the store is near; stalls are taken off.",
+        ),
+        clause=CLAUSE,
+    )

@@ -1,0 +1,154 @@
+"""Times in which a slot was surely idle and would surely have taken a job of some queue, had one waited."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+from stormproof_target import Promise
+
+from scenarios.history_causes import Interval, merged
+from scenarios.history_types import FOREVER, ns
+from scenarios.windows import disturbed
+
+if TYPE_CHECKING:
+    from scenarios.history import History
+
+
+class Awake:
+    """Moves times by an amount in which the machine let every process run: what was stalled is nobody's delay."""
+
+    def __init__(self, history: "History") -> None:
+        self._stalls = merged((stall.lo, stall.hi) for stall in history.stalls)
+        self._begins, self._ends = [lo for lo, _ in self._stalls], [hi for _, hi in self._stalls]
+
+    def before(self, t: int, by: int) -> int:
+        """So much earlier than ``t``."""
+        lo = t - by
+        for index in range(bisect_left(self._begins, t) - 1, -1, -1):
+            a, b = self._stalls[index]
+            if b <= lo:
+                break
+            lo -= min(b, t) - a
+        return lo
+
+    def after(self, t: int, by: int) -> int:
+        """So much later than ``t``."""
+        hi = t + by
+        for index in range(bisect_right(self._ends, t), len(self._stalls)):
+            a, b = self._stalls[index]
+            if a >= hi:
+                break
+            hi += b - max(a, t)
+        return min(hi, FOREVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A process that had ended a body ``since`` so long ago that the queue knew it, and began none ``until`` then."""
+
+    process: str
+    since: int
+    until: int
+
+
+class IdleSlots:
+    """One history. A job that waits from some time on starts within ``way`` of it, if a slot is idle so long.
+
+    A process counts between two of its bodies only: it was there before and after, and took jobs. It serves the queues
+    of which it ran a body at any time.
+    """
+
+    def __init__(self, history: "History", promise: Promise) -> None:
+        self.history, self.promise, self.awake = history, promise, Awake(history)
+        self.way = ns(promise.claim_s) + ns(promise.start_gap_s)
+        self._runs = history.runs_with(queue="queue").select("w", "queue", "start", "end_hi", "outcome")
+        self._gaps = self._found()
+        recovery = ns(promise.recovery_s)
+        self._broken = [
+            *disturbed(history, recovery, stalls=False),
+            *((sent.t, min(sent.t + recovery, FOREVER)) for sent in history.signals),
+            *((lo, min(hi + recovery, FOREVER)) for lo, hi in history.canary.silences),
+        ]
+
+    def _found(self) -> list[Gap]:
+        busy = pl.col("end_hi").cum_max().shift().over("w")
+        apart = self._runs.sort("start").with_columns(since=busy).filter(pl.col("start") - pl.col("since") >= self.way)
+        report = ns(self.promise.report_s)
+        return [
+            Gap(process, self.awake.after(since, report), until)
+            for process, since, until in apart.select("w", "since", "start").iter_rows()
+        ]
+
+    def gaps(self, queue: str) -> list[Gap]:
+        """Of the processes that serve it."""
+        serving = set(self._runs.filter(pl.col("queue") == queue)["w"].unique())
+        return [gap for gap in self._gaps if gap.process in serving]
+
+    def moments(self, queue: str) -> list[Interval]:
+        """Disjoint, in order: from each moment in them on, for as long as the way takes, a slot was idle.
+
+        All that while nothing was broken, the queue was not paused, and it was surely below its limit.
+        """
+        idle = merged(
+            (gap.since, self.awake.before(gap.until, self.way)) for gap in self.gaps(queue) if self._long(gap)
+        )
+        kept = merged([*self._broken, *self._pauses(queue), *self._at_its_limit(queue)])
+        return without(idle, [(self.awake.before(lo, self.way), hi) for lo, hi in kept])
+
+    def _long(self, gap: Gap) -> bool:
+        return self.awake.before(gap.until, self.way) >= gap.since
+
+    def _pauses(self, queue: str) -> list[Interval]:
+        """From the request to pause until it was answered that the pause is over."""
+        found: list[Interval] = []
+        for step in self.history.op_rows:
+            if step["queue"] == queue and (step["op"], step["phase"]) == ("pause", "invoked"):
+                found.append((step["t"], FOREVER))
+            elif step["queue"] == queue and (step["op"], step["phase"]) == ("resume", "acked") and found:
+                found[-1] = found[-1][0], step["t"]
+        return found
+
+    def _at_its_limit(self, queue: str) -> list[Interval]:
+        """When as many jobs as it may lease may have been leased, from the first grant that a start may have had."""
+        limit = self.promise.concurrency
+        if limit is None:
+            return []
+        gap, report, recovery = (ns(each) for each in self._ways)
+        steps: list[tuple[int, int]] = []
+        mine = self._runs.filter(pl.col("queue") == queue).select("start", "end_hi", "outcome")
+        for start, end, outcome in mine.iter_rows():
+            steps.append((self.awake.before(start, gap), 1))
+            steps.append((self.awake.after(end, recovery if outcome in {"exit", "open"} else report), -1))
+        found, leased, since = [], 0, 0
+        for t, step in sorted(steps, key=lambda each: (each[0], -each[1])):
+            leased += step
+            if step > 0 and leased == limit:
+                since = t
+            elif step < 0 and leased == limit - 1:
+                found.append((since, t))
+        return found
+
+    @property
+    def _ways(self) -> tuple[float, float, float]:
+        return self.promise.start_gap_s, self.promise.report_s, self.promise.recovery_s
+
+
+def without(intervals: Iterable[Interval], taken: Iterable[Interval]) -> list[Interval]:
+    """What is left of disjoint intervals, in order, once others are taken out."""
+    away = merged(taken)
+    ends = [hi for _, hi in away]
+    left: list[Interval] = []
+    for lo, hi in intervals:
+        begin = lo
+        for index in range(bisect_left(ends, lo), len(away)):
+            a, b = away[index]
+            if a > hi:
+                break
+            if a > begin:
+                left.append((begin, a - 1))
+            begin = max(begin, b + 1)
+        if begin <= hi:
+            left.append((begin, hi))
+    return left

@@ -21,6 +21,7 @@ from stormproof_target.spec import FATAL
 
 from chaos.causes import Cause
 from scenarios.history_faults import HOST, PRODUCER, Life, freezes
+from scenarios.history_holds import holds
 from scenarios.history_types import FOREVER, Job, Run, ns
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Causes:
         """``promise`` gives lease, heartbeat, margin and the gaps around a body; ``policy`` the timeout of a body."""
         self.history, self.promise, self.policy = history, promise, policy
         self._lease_ends_after = ns(promise.lease_s) - ns(promise.heartbeat_s) - ns(promise.margin_s)
+        self._holds = holds(history.faults, merged((stall.lo, stall.hi) for stall in history.stalls), promise)
         self._reconnect = ns(promise.reconnect_s)
         self._cuts: dict[tuple[str, int], list[Interval]] = {}
         self._breaking: dict[tuple[str, int], list[Interval]] = {}
@@ -231,9 +233,8 @@ class Causes:
         heard = self.report_hi(run)
         if not run.closed or heard > self.grace_ends(life):
             return True
-        cuts = self.cuts(run.worker, self._life_of(run))
-        cut = any(a <= heard and b >= self.grant_lo(run) for a, b in cuts)
-        return cut or any(death.lo <= heard for death in self.deaths(run))
+        broken = self.breaks_in(run, self.grant_lo(run), heard)
+        return broken or any(death.lo <= heard for death in self.deaths(run))
 
     def grace_ends(self, life: Life) -> int:
         """The earliest moment at which a worker that was told to stop may break its runs off (``FOREVER``: never told).
@@ -310,6 +311,9 @@ class Causes:
     def lease_may_have_ended(self, a: Run, b: Run) -> bool:
         """Whether one cut of a's worker, within [grant(a), start(b)], was long enough to end its lease."""
         window = self.grant_lo(a), min(self.report_hi(a), b.start)  # whose end was heard holds no lease
+        for outage, over in self._holds:
+            if outage <= b.start < over:  # between the two no lease ended
+                window = window[0], min(window[1], outage)
         if self._lease_ends_after <= 0:  # any cut at all may have ended it
             return bool(self.cuts(a.worker, a.life))
         return any(self._blocked(a, cut, window) >= self._lease_ends_after for cut in self._touching(a, *window))

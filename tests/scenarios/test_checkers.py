@@ -175,7 +175,35 @@ PHANTOM = [
     illegal("phantom", "corrupted arguments", "other arguments", acked("j", 0), run("j", 1, 2, args_sum="0")),
 ]
 
+HELD: dict[str, Any] = {"promise": promised(hold_s=2.0)}
+OUTAGE = fault("full", 2, 5, "refused")
+
+
+def back_at(start: float, *more: Lines) -> tuple[Lines, ...]:
+    """A job of w1 that ends in an outage, while w1 is frozen, and runs again elsewhere."""
+    return (OUTAGE, acked("j", 0), run("j", 1.9, 7, fence=1), frozen("w1", 2.1, 6.9), *more,
+            run("j", start, start + 0.1, on="w2", fence=2))  # fmt: skip
+
+
 DUPLICATES = [
+    legal("duplicates", "its lease ended in an outage, after which nothing is held", *back_at(5.2), explained=1),
+    legal("duplicates", "held after an outage, and not renewed even then", *back_at(6.6), explained=1, **HELD),
+    legal("duplicates", "its lease may have ended before the outage", *back_at(5.2, cut("w1", 1.0, 2.0)), explained=1,
+          **HELD),
+    legal("duplicates", "an outage that was shorter than a lease", acked("j", 0), run("j", 0.4, 7, fence=1),
+          frozen("w1", 0.5, 6.9), fault("full", 3, 4.9, "refused"), run("j", 5.2, 5.3, on="w2", fence=2), explained=1,
+          **HELD),
+    legal("duplicates", "after an outage its worker was killed", *back_at(5.5, killed("w1", 5.2)), explained=1, **HELD),
+    legal("duplicates", "a machine that stood still may have looked like an outage before", *back_at(5.2,
+          stall("host", 0.1, 1.5)), explained=1, **HELD),
+    legal("duplicates", "nobody was seen to be hit by the outage", acked("j", 0), run("j", 1.9, 7, fence=1),
+          frozen("w1", 2.1, 6.9), fault("full", 2, 5, "refused", fired=0), run("j", 5.2, 5.3, on="w2", fence=2),
+          explained=1, **HELD),
+    illegal("duplicates", "unexplained repeat", "no lease was held after an outage", *back_at(5.2), **HELD),
+    illegal("duplicates", "unexplained repeat", "none was held long enough", *back_at(6.4), **HELD),
+    illegal("duplicates", "unexplained repeat", "every link was down", acked("j", 0), run("j", 1.9, 7, fence=1),
+          frozen("w1", 2.1, 6.9), fault("down", 2, 5, "cut", kind="redis down"),
+          run("j", 5.2, 5.3, on="w2", fence=2), **HELD),
     legal("duplicates", "failed, and retried", acked("j", 0), run("j", 1, 1.1, "error"), run("j", 2, 2.1), explained=1),
     legal("duplicates", "a cut that is shorter than the lease, but not than lease - heartbeat - margin", acked("j", 0),
           run("j", 0, 3), cut("w1", 0.6, 2.2), run("j", 2.05, 2.1, on="w2")),
@@ -243,8 +271,10 @@ DUPLICATES = [
           signal("w1", 1.05, "TERM", slot=0), run("j", 2.5, 2.6, on="w2"), **GRACE),
     legal("duplicates", "told to stop, and cut off when it had to report", acked("j", 0), run("j", 1, 1.2),
           signal("w1", 1.1, "TERM", slot=0), cut("w1", 1.15, 1.3), run("j", 2, 2.1, on="w2"), **GRACE),
-    legal("duplicates", "told to stop, and the host stalled", acked("j", 0), run("j", 1, 1.2),
-          signal("w1", 1.1, "TERM", slot=0), stall("host", 1.15, 1.3), run("j", 2, 2.1, on="w2"), **GRACE),
+    legal("duplicates", "told to stop, and the host stalled until the grace was over", acked("j", 0), run("j", 1, 1.2),
+          signal("w1", 1.1, "TERM", slot=0), stall("host", 1.15, 2), run("j", 2.2, 2.3, on="w2"), **GRACE),
+    illegal("duplicates", BACK, "told to stop, and the host stalled for a moment", acked("j", 0), run("j", 1, 1.2),
+            signal("w1", 1.1, "TERM", slot=0), stall("host", 1.15, 1.3), run("j", 2, 2.1, on="w2"), **GRACE),
     legal("duplicates", "told to stop twice", acked("j", 0), run("j", 1, 1.2), signal("w1", 1.1, "TERM", slot=0),
           signal("w1", 1.15, "TERM", slot=0), run("j", 2, 2.1, on="w2"), **GRACE),
     legal("duplicates", "broken off by a stop", acked("j", 0), run("j", 1), signal("w1", 1.1, "TERM", slot=0),
@@ -396,6 +426,23 @@ def spread(delays: Iterable[float]) -> tuple[Lines, ...]:
     return tuple(lines)
 
 
+def one_delay_each(*delays: float, times: int, more: int = 0) -> tuple[Lines, ...]:
+    """Processes of four slots, whose retries all wait as long as the first; ``more`` fail and do not come back."""
+    lines: list[Lines] = []
+    for number in range((times + more) * len(delays)):
+        who, at = number % len(delays), 10.0 * (number // len(delays)) + 0.1 * (number % len(delays))
+        where: Any = {"on": f"w{1 + who % 2}", "slot": 1 + who // 2}
+        lines += [acked(f"s{number}", at, spec=FAILING), run(f"s{number}", at + 0.1, at + 0.2, "error", **where)]
+        if number < times * len(delays):
+            again = at + 0.22 + delays[who] + 0.001 * (number % 7)
+            lines.append(run(f"s{number}", again, again + 0.05, **where))
+    return tuple(lines)
+
+
+ALL_BUSY = (*(acked(f"b{n}", 0) for n in range(4)),
+            *(run(f"b{n}", 0.5, 3, on=f"w{1 + n // 2}", slot=1 + n % 2) for n in range(4)))  # fmt: skip
+
+
 def retried_after(delay: float, *more: Lines) -> tuple[Lines, ...]:
     return (acked("j", 0, spec=FAILING), run("j", 1, 1.1, "error"), run("j", 1.1 + delay, 1.2 + delay), *more)
 
@@ -411,6 +458,25 @@ BACKOFF = [
               scenario=FIXED, explained=1),
     legal("backoff", "spread as full jitter does",
               *spread(4 * ((n * 0.618) % 1) + 0.05 for n in range(120)), scenario=JITTERED),
+    legal("backoff", "two delays in each process, as long as each other", *one_delay_each(0.5, 1.5, 2.5, 3.5, times=2),
+          scenario=JITTERED),
+    legal("backoff", "a dozen in one process, spread as full jitter does",
+          *spread(4 * ((n * 0.618) % 1) + 0.05 for n in range(12)), scenario=JITTERED),
+    legal("backoff", "the others of each process have yet to come back",
+          *one_delay_each(0.5, 0.6, 0.7, 0.8, times=6, more=1), scenario=JITTERED),
+    legal("backoff", "all of a process come back when a slot is free",
+          *(acked(f"s{n}", 0, spec=FAILING) for n in range(30)), *ALL_BUSY,
+          *(run(f"s{n}", 0.1 + n / 100, 0.105 + n / 100, "error") for n in range(30)),
+          *(run(f"s{n}", 3.01 + n / 100, 3.015 + n / 100) for n in range(30)), scenario=JITTERED),
+    legal("backoff", "one delay a process, where the policy has no jitter", *one_delay_each(1, 1, 1, 1, times=15),
+          scenario=FIXED),
+    legal("backoff", "a process a job", *(line for n in range(60) for line in (
+          acked(f"s{n}", n * 10, spec=FAILING), run(f"s{n}", n * 10 + 0.1, n * 10 + 0.2, "error", slot=1 + n),
+          run(f"s{n}", n * 10 + 2, n * 10 + 2.1, slot=1 + n))), scenario=JITTERED),
+    illegal("backoff", "one draw a process", "which differ, so that they look even together",
+            *one_delay_each(0.5, 1.5, 2.5, 3.5, times=15), scenario=JITTERED),
+    illegal("backoff", "one draw a process", "of many in all",
+            *one_delay_each(0.5, 1.5, 2.5, 3.5, times=40), scenario=JITTERED),
     illegal("backoff", "early retry", "after 0.2 s of 1 s", *retried_after(0.2), scenario=FIXED),
     illegal("backoff", "late retry", "with every slot free", *retried_after(5), scenario=FIXED),
     illegal("backoff", "no jitter", "every delay the longest", *spread(4.02 for _ in range(120)), scenario=JITTERED),

@@ -16,7 +16,7 @@ PAUSE_RESUME = Scenario(
     workers=Workers(processes=2, slots=2),
     policy=replace(Policy(), timeout_s=3),
     load=constant(  # those with a delay that come early fall due during the pause
-        rate_s=40, for_s=10, jobs={succeeds(sleep_ms=40): 19, fails(times=1): 1}, delayed=Delayed(share=0.1, delay_s=3)
+        rate_s=40, for_s=12, jobs={succeeds(sleep_ms=40): 19, fails(times=1): 1}, delayed=Delayed(share=0.1, delay_s=3)
     ),
     faults=[
         kill("slot").at(s=1.0),

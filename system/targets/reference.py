@@ -62,7 +62,7 @@ class ReferenceTarget(Target):
         listed = {
             "A job is one slot's": ("lease_s",),
             "A worker that can't renew": ("self_fencing",),
-            "A lease that ended": ("sweep_s", "recovery_s"),
+            "A lease that ended": ("sweep_s", "recovery_s", "hold_s"),
             "A body that passes": ("timeout",),
             "A retry waits": ("backoff", "promote_s"),
             "A job stands": ("states",),
@@ -90,6 +90,7 @@ class ReferenceTarget(Target):
             reconnect_s=2 * settings.io_timeout_s + 0.5,
             sweep_s=policy.lease_s + policy.sweep_interval_s + 0.5,  # after an outage holders may renew first
             promote_s=0.5,
+            hold_s=policy.lease_s,
             claim_s=settings.poll_s + 0.5,
             slots=self.setup.slots,
             stop_grace_s=settings.drain_s,

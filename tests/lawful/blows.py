@@ -172,7 +172,7 @@ class Blows:
 
     def _up(self) -> None:
         play = self.play
-        if play.world.habits.holds and not play.store.once:
+        if play.world.habits.holds and not play.store.once and play.store.broken != "no hold after an outage":
             play.store.hold_until = play.now + us(play.world.promise.lease_s)
         play.store.wakes.append(play.now)
 

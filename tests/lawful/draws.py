@@ -24,9 +24,9 @@ KEYS: Final = (
 )  # fmt: skip
 JITTERS: Final = ("none", "full", "equal")
 NEEDED_BLOW: Final = {
-    "no stops": "stop", "self fencing": "cut", "once": "kill slot", "zombie": "freeze",
+    "no stops": "stop", "self fencing": "cut", "once": "kill slot", "zombie": "freeze", "hold": "restart",
 }  # fmt: skip
-LONG_LIVED: Final = frozenset({"self fencing", "zombie", "renewals"})  # what shows only in bodies that outlive a lease
+LONG_LIVED: Final = frozenset({"self fencing", "zombie", "renewals", "hold"})  # shows in bodies that outlive a lease
 KINDS: Final = ("reference", "reference", "reference", "plain", "plain", "prefetch", "rq", "at most once")
 
 
@@ -54,7 +54,7 @@ def draw_frame(rng: Random, wanting: str = "") -> World:
         claims_again=not once and (fenced or rng.random() < 0.5),
         overwrites=not fenced and rng.random() < 0.5,
         gives_up=rng.random() < 0.15,
-        holds=rng.random() < 0.3,
+        holds=rng.random() < 0.3 or wanting == "hold",
         timer_from_grant=rng.random() < 0.3,
         soft_timeout=rng.random() < 0.7,
         tells_attempts=rng.random() < 0.7,
@@ -62,6 +62,8 @@ def draw_frame(rng: Random, wanting: str = "") -> World:
         counts_hidden=rng.random() < 0.7,
         watched=rng.random() < 0.05 or wanting == "idle",
     )
+    if habits.holds and not once:
+        promise = replace(promise, hold_s=promise.lease_s)
     return World(
         kind, promise, policy, habits, slots=promise.slots,
         workers=3 if wanting in LONG_LIVED else rng.choice((1, 2, 2, 2, 3)),
@@ -169,7 +171,7 @@ def _promise(rng: Random, kind: str, policy: Policy, wanting: str) -> Promise:
     lease_s = {"rq": 30.0, "at most once": float("inf")}.get(kind, rng.choice((1.0, 2.0, 2.0, 4.0)))
     gap_s, report_s, sweep_s = rng.choice((0.1, 0.2, 0.4)), rng.choice((0.1, 0.2, 0.4)), rng.choice((0.3, 0.5, 1.0))
     if wanting in LONG_LIVED:
-        lease_s = 1.0
+        lease_s = 2.0 if wanting == "hold" else 1.0
     reconnect_s = rng.choice((0.1, 0.5, 1.0))
     finite_s = 0.0 if kind == "at most once" else lease_s
     costs = kind == "rq" or (kind == "plain" and rng.random() < 0.3)

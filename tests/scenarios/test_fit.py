@@ -93,8 +93,9 @@ def test_limits_steps_of_an_operator_and_releases_ask_for_a_target_that_has_them
         - {"concurrency", "rate", "pause", "releases", "stall_bound", "grants", "delay", "cancel"},
     )
     for name, ability in {
-        "concurrency_limit": "concurrency", "five_queues": "concurrency", "slow_queue": "concurrency", "rate_limit": "rate",
-        "pause_resume": "delay, pause", "rolling_deploy": "releases", "worker_poison": "stall_bound", "delayed": "delay",
+        "concurrency_limit": "concurrency", "five_queues": "concurrency", "slow_queue": "concurrency",
+        "rate_limit": "rate", "pause_resume": "delay, pause", "rolling_deploy": "releases", "worker_poison": "stall_bound",
+        "delayed": "delay",
         "cancelled": "cancel",
     }.items():  # fmt: skip
         assert fit(CATALOG[name], bare).not_applicable == f"the target has no {ability}"

@@ -40,9 +40,10 @@ class Promise:
     much earlier than the lease's end a self-fencing worker stops. start_gap_s: at most from grant to the body's first
     line. report_s: at most from the body's end until the queue has heard of it. reconnect_s: at most from a link's
     heal until the worker works again. sweep_s: at most from a lease's end until it is noticed. promote_s: at most from
-    the due time of a delayed job, or of a retry, until it waits for a slot (inf: as for a lease's end). claim_s: at most
-    from when a job waits until an idle slot that serves its queue takes it or another (inf: any). prefetch: jobs
-    a slot may hold. slots: bodies a worker runs at once. recovery_s: at most until a killed worker's job is back.
+    the due time of a delayed job, or of a retry, until it waits for a slot (inf: as for a lease's end). claim_s: at
+    most from when a job waits until an idle slot that serves its queue takes it or another (inf: any). hold_s: how
+    long no lease ends after an outage of the store that lasted as long as one (0: not promised). prefetch: jobs a slot
+    may hold. slots: bodies a worker runs at once. recovery_s: at most until a killed worker's job is back.
     stop_grace_s: how long runs may at least go on after their worker was told to stop (0: it may break them off).
     max_crashes, max_stalls: how often a job's slot may die or its lease end before it is a dead letter (None: any).
     concurrency: leases that a queue gives at once, over all workers. rate_n: grants of a queue in any rate_window_s of
@@ -59,6 +60,7 @@ class Promise:
     sweep_s: float = 1.0
     promote_s: float = float("inf")
     claim_s: float = float("inf")
+    hold_s: float = 0.0
     prefetch: int = 1
     slots: int = 1
     recovery_s: float = float("inf")

@@ -135,7 +135,7 @@ PLANTED: Final = {
         PlantedBug(
             "alarm_of_the_former_job",
             "a body is ended by the alarm of a former one",
-            "payloads",
+            "steady",
             "timeouts",
             after_freeze=True,
         ),
@@ -160,7 +160,6 @@ PLANTED: Final = {
             "rolling_deploy",
             "duplicates",
             after_freeze=True,
-            blind_spot=True,
         ),
         PlantedBug(
             "backoff_in_ms",
@@ -183,7 +182,6 @@ PLANTED: Final = {
             "retries",
             "attempts",
             after_freeze=True,
-            blind_spot=True,
         ),
         PlantedBug(
             "rate_ring_expires",
@@ -205,7 +203,6 @@ PLANTED: Final = {
             "workers_killed",
             "overlap",
             after_freeze=True,
-            blind_spot=True,
         ),
         PlantedBug(
             "cancel_forgotten_on_the_way_back",

@@ -1,7 +1,8 @@
 """Delays between attempts: shorter than the policy's, longer with a worker free, or without its jitter."""
 
-import math
 from bisect import bisect_left
+from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -10,7 +11,16 @@ from stormproof_target import Promise
 from chaos.causes import Cause
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
-from scenarios.history_causes import merged, overlap_ns
+from scenarios.checkers.jitter import (
+    CHANCE_MAX,
+    DELAYS_MIN,
+    DISTANCE_MIN,
+    Share,
+    chance_of_clusters,
+    distance_from_even,
+)
+from scenarios.clocks import anchors, steps
+from scenarios.history_cuts import merged, overlap_ns
 from scenarios.history_faults import PRODUCER
 from scenarios.history_types import FOREVER, Job, Run, ns, s
 from scenarios.windows import disturbed
@@ -44,7 +54,7 @@ ANOMALIES: Final = {
     ),
     "no jitter": Anomaly(
         definition=(
-            "The delays of at least 100 retries in calm time are not spread over the range that the policy's "
+            "The delays of at least 100 retries are not spread over the range that the policy's "
             "jitter draws from, however late each was seen (by chance in less than one of 10⁹ runs)."
         ),
         smallest=(
@@ -55,14 +65,25 @@ ANOMALIES: Final = {
         means="All that failed together comes back together: the retries are the next overload.",
         under='policy(backoff=BackoffPolicy("fixed", 4.0, 4.0, "full"))',
     ),
+    "one draw a process": Anomaly(
+        definition=(
+            "The delays of the retries of each process, as parts of the ranges that the policy's jitter draws from, lie"
+            " closer to each other than independent draws do, however late each was seen (all processes reckoned"
+            " together, by chance in less than one of 10⁹ runs)."
+        ),
+        smallest=(
+            '*(acked(f"j{n}", 10 * n, spec=fails(times=1)) for n in range(20))\n'
+            '*(run(f"j{n}", 10 * n + 0.1, 10 * n + 0.2, "error") for n in range(20))\n'
+            '*(run(f"j{n}", 10 * n + 2.2, 10 * n + 2.3) for n in range(20))'
+        ),
+        means="What failed together in one process comes back together, as without jitter.",
+        under='policy(backoff=BackoffPolicy("fixed", 4.0, 4.0, "full"))',
+    ),
 }
 CLOCK_SLACK_NS: Final = (
     5_000_000  # the server's clock against the monotonic one over a delay of seconds: 500 ppm and rounding
 )
 STEP_NS: Final = ns(0.1)
-JITTER_DISTANCE_MIN: Final = 0.33
-JITTER_CHANCE_MAX: Final = 1e-9
-JITTER_SAMPLES_MIN: Final = 100
 _REJECTED: Final = {
     "early retry": (
         "No other cause: no kill, cut, stop, store loss or request may have made it run again.",
@@ -81,32 +102,34 @@ def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judge
     """Examined: pairs of a failure and its repeat. One that has another cause too is explained, and says nothing."""
     causes = history.causes(promise, scenario.policy)
     tally = Gathered()
-    jittered: list[tuple[int, int, int, int]] = []
-    retried = history.jobs_that((pl.col("n_failed") > 0) & (pl.col("n_runs") > 1))
+    spread = _Spread(causes)
+    failed = history.jobs_that((pl.col("n_failed") > 0) & ((pl.col("n_runs") > 1) | spread.wanted))
     quiet = disturbed(history, ns(promise.recovery_s), stalls=False)
-    stalled = _Stalled(history)
-    slots = _Slots(history, min(scenario.workers.slots, promise.slots)) if len(retried) else None
-    for job in history.stories(retried):
+    stalled, fresh = _Stalled(history), _Fresh(history)
+    slots = _Slots(history, min(scenario.workers.slots, promise.slots)) if len(failed) else None
+    for job in history.stories(failed):
         for index, (a, b) in enumerate(job.pairs, start=1):
             if not a.failed:
                 continue
             tally.examined += 1
             if causes.repeat(a, b, job) != {Cause.FAILED} or not causes.failed_surely(a, job):
                 tally.explained += 1
+                spread.unknown(a)
                 continue
             bounds = _bounds(job, causes, index)
-            waited = b.start - a.end_lo
             in_calm = not any(lo <= b.start and hi >= a.start for lo, hi in quiet)
-            stalled_ns = stalled.within(a.end_lo, b.start)
+            way = ns(promise.start_gap_s) + _promote(promise) + stalled.within(a.end_lo, b.start)
             if b.start - _failed_lo(a, causes) + CLOCK_SLACK_NS < bounds[0]:
                 tally.findings.append(_finding("early retry", job, a, b, bounds, history))
-            elif in_calm and slots and _too_late(a, b, bounds, promise, slots, stalled_ns):
+            elif in_calm and slots and _too_late(a, b, bounds, promise, slots, way):
                 tally.findings.append(_finding("late retry", job, a, b, bounds, history))
-            if in_calm and index == sum(causes.failed_surely(run, job) for run in job.runs[:index]):
-                jittered.append((waited, stalled_ns, *bounds))
-    lopsided = _without_jitter(jittered, ns(promise.start_gap_s) + _promote(promise), history, scenario)
-    if lopsided:
-        tally.findings.append(lopsided)
+            if in_calm and slots and index == sum(causes.failed_surely(run, job) for run in job.runs[:index]):
+                spread.seen(a, b, bounds, index, _waited_until(a, b, causes, slots, fresh, way))
+            else:
+                spread.unknown(a)
+        if job.runs[-1].failed and job.state != "dead":  # it may come back yet, after the longest delays
+            spread.unknown(job.runs[-1])
+    tally.findings += spread.findings()
     return tally.judged()
 
 
@@ -130,17 +153,33 @@ def _promote(promise: Promise) -> int:
     return ns(min(promise.promote_s, promise.sweep_s))
 
 
-def _too_late(a: Run, b: Run, bounds: tuple[int, int], promise: Promise, slots: "_Slots", stalled_ns: int) -> bool:
-    """A backlog delays lawfully, and so does a batch in hand or a limit: only a slot that was surely free accuses.
+def _limited(promise: Promise) -> bool:
+    """Whether a free slot proves nothing: a backlog delays lawfully, and so does a batch in hand or a limit."""
+    return promise.prefetch > 1 or promise.concurrency is not None or promise.rate_n is not None
+
+
+def _too_late(a: Run, b: Run, bounds: tuple[int, int], promise: Promise, slots: "_Slots", way: int) -> bool:
+    """Only a slot that was surely free accuses.
 
     The delay begins when the queue hears of the failure, up to ``report_s`` after its end. From then on the job must
     have been seen to start soon after any time at which a slot was free for as long as its way there may take.
     """
-    if promise.prefetch > 1 or promise.concurrency is not None or promise.rate_n is not None:
+    if _limited(promise):
         return False
     due = a.end_hi + ns(promise.report_s) + bounds[1]
-    way = ns(promise.start_gap_s) + _promote(promise) + stalled_ns
     return any(slots.free_between(t, t + way) for t in range(due, b.start - way, STEP_NS))
+
+
+def _waited_until(a: Run, b: Run, causes: "Causes", slots: "_Slots", fresh: "_Fresh", way: int) -> int:
+    """A time until which the job was not due; the end of its failed run, where nothing tells.
+
+    A slot was free from then on for as long as the job's way to its body is; or a job that came only then was started
+    before it, which a queue under load takes in turn.
+    """
+    if _limited(causes.promise):
+        return a.end_lo
+    idle = next((t for t in range(b.start - way, a.end_lo, -STEP_NS) if slots.free_between(t, t + way)), a.end_lo)
+    return max(idle, fresh.newest(b.start - way + _promote(causes.promise)) - _promote(causes.promise))
 
 
 def _finding(anomaly: str, job: Job, a: Run, b: Run, bounds: tuple[int, int], history: "History") -> Finding:
@@ -156,6 +195,90 @@ def _finding(anomaly: str, job: Job, a: Run, b: Run, bounds: tuple[int, int], hi
         causes_rejected=_REJECTED[anomaly],
         clause="backoff",
     )
+
+
+class _Fresh:
+    """When the newest of the jobs was enqueued that had been started by some time, where there is one queue."""
+
+    def __init__(self, history: "History") -> None:
+        self._history = history
+
+    @cached_property
+    def _started(self) -> pl.DataFrame:
+        jobs = self._history.jobs
+        told = jobs.filter(
+            (pl.col("delay") == 0) & pl.col("first_start").is_not_null() & (jobs["queue"].n_unique() == 1)
+        )
+        return told.sort("first_start").select("first_start", newest=pl.col("invoked").cum_max())
+
+    def newest(self, by: int) -> int:
+        """In ns; 0: none."""
+        index = int(self._started["first_start"].search_sorted(by, side="left")) - 1
+        return int(self._started["newest"][index]) if index >= 0 else 0
+
+
+class _Spread:
+    """The delays of a history without faults, whose server's clock was not set, as shares of their ranges."""
+
+    def __init__(self, causes: "Causes") -> None:
+        self.history, self.promise, self.backoff = causes.history, causes.promise, causes.policy.backoff
+        undisturbed = not self.history.faults and not steps(anchors(self.history.few["anchor"]))
+        self.wanted = self.backoff.jitter != "none" and undisturbed
+        self._shares: list[Share] = []
+
+    def seen(self, a: Run, b: Run, bounds: tuple[int, int], index: int, until: int) -> None:
+        """Of a retry that was surely not due until ``until``; ``index`` failures were counted before it."""
+        low, high = bounds
+        known = (low, high) == tuple(map(ns, self.backoff.bounds_s(index))) and a.outcome == "error"
+        if (
+            not known
+        ):  # it may have been drawn from another range; a timeout may have been counted before the body's end
+            self.unknown(a)
+        elif self.wanted and high >= ns(1.0) and high > low:
+            waited = until - a.end_hi - low, b.start - a.end_lo - low
+            least, most, late = (each / (high - low) for each in (*waited, ns(self.promise.report_s)))
+            overdue = least - late > 1  # for no reason of its own: how long it waited says nothing of its delay
+            self._shares.append(Share(a.writer) if overdue else Share(a.writer, least, most, late))
+
+    def unknown(self, a: Run) -> None:
+        """Of a failed run whose delay says nothing."""
+        if self.wanted:
+            self._shares.append(Share(a.writer))
+
+    def findings(self) -> Iterator[Finding]:
+        """At most one: where all lie together, those of each process do as well."""
+        n, jitter = len(self._shares), self.backoff.jitter
+        distance, chance = distance_from_even(self._shares) if n >= DELAYS_MIN else (0.0, 1.0)
+        if distance >= DISTANCE_MIN and chance < CHANCE_MAX:
+            yield self._finding(
+                "no jitter",
+                f"The delays of {n} retries are not spread as {jitter} jitter spreads them: their distribution is"
+                f" {distance:.2f} away from it (chance below {chance:.0e}).",
+                chance,
+            )
+        elif (chance := chance_of_clusters(self._shares)) < CHANCE_MAX:
+            processes = len({each.process for each in self._shares})
+            yield self._finding(
+                "one draw a process",
+                f"The delays of {n} retries in {processes} processes lie closer to each other in each of them than"
+                f" {jitter} jitter draws them (chance below {chance:.0e}).",
+                chance,
+            )
+
+    def _finding(self, anomaly: str, says: str, chance: float) -> Finding:
+        late = ns(self.promise.start_gap_s) + _promote(self.promise)
+        return Finding(
+            anomaly=anomaly,
+            job=None,
+            at_ns=self.history.begin,
+            says=says,
+            causes_rejected=(
+                f"Not chance: true jitter is so far from it in less than {chance:.0e} of such runs.",
+                f"Not seen late: {s(late):.3f} s of each delay may be sweep and start, more where no slot was free.",
+                "No fault: none was injected in this history.",
+            ),
+            clause="backoff",
+        )
 
 
 class _Stalled:
@@ -189,47 +312,3 @@ class _Slots:
         begun_by_hi = self.starts.search_sorted(hi, side="left")
         ended_by_lo = self.ends.search_sorted(lo, side="left")
         return int(begun_by_hi) - int(ended_by_lo) < alive
-
-
-def _share(ratio: float) -> float:
-    """The uniform distribution at ``ratio``: one delay that is far too long moves it no further than to the end."""
-    return min(max(ratio, 0.0), 1.0)
-
-
-def _without_jitter(
-    samples: list[tuple[int, int, int, int]], noise: int, history: "History", scenario: "Scenario"
-) -> Finding | None:
-    """Distance of the delays' distribution from the uniform one that ``full`` and ``equal`` jitter promise.
-
-    A delay is seen late by up to ``noise`` and what the machine stalled meanwhile, so its true share of the range lies
-    in an interval, and the distance that counts is the least over all of them. Its chance under true jitter is bounded
-    by Dvoretzky-Kiefer-Wolfowitz.
-    """
-    wide = [each for each in samples if each[3] >= ns(1.0) and each[3] > each[2]]
-    n = len(wide)
-    if n < JITTER_SAMPLES_MIN or history.faults or scenario.policy.backoff.jitter == "none":
-        return None
-    seen = sorted(_share((waited - low) / (high - low)) for waited, _, low, high in wide)
-    earliest = sorted(_share((waited - noise - stall - low) / (high - low)) for waited, stall, low, high in wide)
-    distance = max(
-        max(rank / n - at_most, at_least - (rank - 1) / n)
-        for rank, (at_least, at_most) in enumerate(zip(earliest, seen, strict=True), start=1)
-    )
-    chance = min(1.0, 2 * math.exp(-2 * n * distance * distance)) if distance > 0 else 1.0
-    if distance < JITTER_DISTANCE_MIN or chance >= JITTER_CHANCE_MAX:
-        return None
-    return Finding(
-        anomaly="no jitter",
-        job=None,
-        at_ns=history.begin,
-        says=(
-            f"The delays of {n} retries are not spread as {scenario.policy.backoff.jitter} jitter spreads them:"
-            f" their distribution is {distance:.2f} away from it (chance below {chance:.0e})."
-        ),
-        causes_rejected=(
-            f"Not chance: true jitter is so far from it in less than {chance:.0e} of such runs.",
-            f"Not seen late: up to {s(noise):.3f} s of each delay may be sweep and start, and are reckoned with.",
-            "No fault: none was injected in this history.",
-        ),
-        clause="backoff",
-    )

@@ -89,7 +89,7 @@ def draw_load(frame: World, rng: Random, wanting: str = "", blows_many: int | No
         jobs = [replace(job, spec="succeed", delay=0, takes=us(rng.choice((0.9, 1.6)))) for job in jobs]
         blows = [replace(blow, lasts=us(3.5)) if blow.kind == needed else blow for blow in blows]
     if wanting == "jitter":
-        jobs = [Enqueue(index * us(0.02), "fail", takes=1000) for index in range(70)]
+        jobs = [Enqueue(index * us(0.1), "fail", takes=1000) for index in range(70)]
         blows = []
     early = rng.random() < 0.15 and not wanting
     return replace(

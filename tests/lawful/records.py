@@ -56,6 +56,7 @@ class Records:
         self.ready: list[str] = []
         self.grants: list[int] = []
         self.claimed: dict[int, list[Held]] = {}
+        self.drawn: dict[int, float] = {}
         self.fence = 0
         self.paused = False
         self.hold_until = 0
@@ -104,11 +105,11 @@ class Records:
         elif record.attempts >= most and self.broken != "never gives up":
             self._bury(record, "timeout" if outcome == "timeout" else "exhausted", now)
         else:
-            self._delay(record, now + self._backoff(max(record.attempts, 1)))
+            self._delay(record, now + self._backoff(max(record.attempts, 1), record.slot))
             if self.broken == "failed job finished":
                 record.state, record.over_at = "finished", now
 
-    def _backoff(self, failures: int) -> int:
+    def _backoff(self, failures: int, slot: int) -> int:
         low, high = self.policy.backoff.bounds_s(failures)
         if self.broken == "retries at once":
             return 0
@@ -116,7 +117,10 @@ class Records:
             return us(high * 4 + self.promise.sweep_s + self.promise.start_gap_s + self.promise.report_s + 1.0)
         if self.broken == "backoff without jitter":
             return us(high)
-        return us(low + (high - low) * self.rng.random()) + 1
+        share = self.rng.random()
+        if self.broken == "draws its jitter once":
+            share = self.drawn.setdefault(slot, share)
+        return us(low + (high - low) * share) + 1
 
     def _again_or_dead(self, record: Record, reason: str, times: int, most: int | None, now: int) -> None:
         if most is not None and times >= most + self.habits.one_more:

@@ -282,6 +282,8 @@ DUPLICATES = [
     legal("duplicates", "a new release may have had it stop before we did", acked("j", 0), run("j", 1, 1.9),
           fault("deploy", 0.2, 5, "deploy", ["w1", "w2"]), signal("w1", 1.8, "TERM", slot=0),
           run("j", 2.5, 2.6, on="w2"), **GRACE),
+    legal("duplicates", "told to stop, cut off, and it left", acked("j", 0), run("j", 1, 1.2), cut("w1", 1.15, 1.25),
+          signal("w1", 1.22, "TERM", slot=0), exited("w1", 1.3, slot=0, status=0), run("j", 3.5, 3.6, on="w2"), **GRACE),
     legal("duplicates", "told to stop, and its supervisor ended badly", acked("j", 0), run("j", 1, 1.2),
           signal("w1", 1.1, "TERM", slot=0), exited("w1", 1.3, slot=0, status=1), run("j", 3, 3.1, on="w2"), **GRACE),
     illegal("duplicates", BACK, "a cut a minute later", acked("j", 0), run("j", 0, 0.1), cut("w1", 60, 64),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from scenarios.history_causes import merged, overlap_ns
+from scenarios.history_cuts import merged, overlap_ns
 from scenarios.history_faults import HOST, StoreLoss
 from scenarios.history_types import FOREVER, ns, s
 

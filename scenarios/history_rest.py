@@ -6,7 +6,8 @@ what can't have moved.
 
 from typing import TYPE_CHECKING
 
-from scenarios.history_causes import Causes, merged, overlap_ns
+from scenarios.history_causes import Causes
+from scenarios.history_cuts import merged, overlap_ns
 from scenarios.history_faults import HOST
 from scenarios.history_types import FOREVER, Job, Run, ns
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from stormproof_target import Promise
 
-from scenarios.history_causes import Interval, merged
+from scenarios.history_cuts import Interval, merged
 from scenarios.history_types import FOREVER, ns
 from scenarios.windows import disturbed
 

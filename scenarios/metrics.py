@@ -13,7 +13,7 @@ from stormproof_target import Promise
 
 from reports.run_record import Latency, Metric, Percentile, Recovery, Remainder
 from scenarios.checkers import lost
-from scenarios.history_causes import merged
+from scenarios.history_cuts import merged
 from scenarios.history_types import FOREVER, ns, s
 from scenarios.samples import quantile_s, samples_needed, share, timed
 from scenarios.windows import calm, disturbed, episodes, recovery_ns

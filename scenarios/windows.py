@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 from stormproof_target import Promise
 
-from scenarios.history_causes import merged
+from scenarios.history_cuts import merged
 from scenarios.history_faults import HOST
 from scenarios.history_types import FOREVER, ns
 

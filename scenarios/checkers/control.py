@@ -7,7 +7,7 @@ from stormproof_target import Promise
 
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
-from scenarios.history_causes import STOLEN
+from scenarios.history_cuts import STOLEN
 from scenarios.history_faults import PRODUCER
 from scenarios.history_small import Row
 from scenarios.history_types import FOREVER, Job, Run, s

@@ -7,7 +7,7 @@ import polars as pl
 from stormproof_target import Promise
 
 from scenarios.checkers import FINDINGS_SHOWN_MAX, Anomaly, Finding, Judged
-from scenarios.history_causes import Interval
+from scenarios.history_cuts import Interval
 from scenarios.history_types import FOREVER, ns, s
 from scenarios.idle_slots import IdleSlots
 

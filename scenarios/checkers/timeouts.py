@@ -8,7 +8,7 @@ from stormproof_target.spec import FATAL
 
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
-from scenarios.history_causes import overlap_ns
+from scenarios.history_cuts import overlap_ns
 from scenarios.history_faults import HOST, freezes
 from scenarios.history_types import FOREVER, Job, Run, ns, s
 

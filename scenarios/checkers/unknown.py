@@ -8,7 +8,7 @@ from stormproof_target import Promise
 
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered
-from scenarios.history_causes import merged
+from scenarios.history_cuts import merged
 from scenarios.history_faults import HOST, PRODUCER
 from scenarios.history_types import FOREVER, ns, s
 from scenarios.windows import calm, disturbed

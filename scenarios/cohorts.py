@@ -5,6 +5,7 @@ run is found first, in a narrow pass: its begin and end, when the states were re
 
 - ``backoff``: it pools the delays' jitter and asks for free slots. It gets the jobs that were retried, and the times
   of all runs;
+- ``late``: it asks when a process had nothing to do. It gets the jobs that waited, and the times of all runs;
 - ``leaks``: it asks when a worker had nothing to do. It gets the worker and the times of all runs;
 - ``residue``: it counts the jobs that are not over, and gets these;
 - ``lost`` of a queue that promises at-most-once, where a kill excuses so many jobs in all, and ``concurrency`` and
@@ -24,6 +25,7 @@ import polars as pl
 from stormproof_target import Promise
 
 from scenarios.checkers import FINDINGS_SHOWN_MAX, Checker, Judged
+from scenarios.checkers.late import judges, waits
 from scenarios.checkers.registry import CHECKERS
 from scenarios.checkers.residue import OVER
 from scenarios.history import History
@@ -49,7 +51,7 @@ def judge_by_cohorts(path: Path, promise: Promise, scenario: "Scenario") -> Judg
     whole.know(known)
     apart = _unsplit(promise)
     said: dict[str, list[_Outcome]] = defaultdict(list)
-    reduced = _Reduced()
+    reduced = _Reduced(promise)
     for frames in cohorts(path):
         cohort = History(Ledgers(frames, whole.header, whole.torn), small_lines_max=0)
         cohort.know(known)
@@ -179,6 +181,8 @@ _Needs = Callable[[History, "_Reduced", Mapping[str, Any]], History]
 def _unsplit(promise: Promise) -> Mapping[str, _Needs]:
     """Checkers that can't be split under this promise, each with the history that it gets."""
     found: dict[str, _Needs] = {"backoff": _of_retried, "residue": _of_unfinished, "leaks": _of_times}
+    if judges(promise):
+        found["late"] = _of_waiting
     if promise.concurrency is not None:
         found["concurrency"] = _of_all
     if promise.rate_n is not None:
@@ -197,7 +201,10 @@ def _of_all(whole: History, reduced: "_Reduced", known: Mapping[str, Any]) -> Hi
 class _Reduced:
     """What the cohorts leave for the checkers that ask for all of them."""
 
+    promise: Promise
     times: list[pl.DataFrame] = field(default_factory=list)
+    bodies: list[pl.DataFrame] = field(default_factory=list)
+    waited: list[tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=list)
     retried: list[tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=list)
     unfinished: list[tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=list)
 
@@ -206,6 +213,10 @@ class _Reduced:
         self.times.append(cohort.runs.select(worker, "start", "end_hi"))
         self.retried.append(_with_runs(cohort, (pl.col("n_failed") > 0) & (pl.col("n_runs") > 1)))
         over = pl.col("state").is_in(OVER) & ~((pl.col("state") == "absent") & (pl.col("outcome") == "unknown"))
+        if judges(self.promise):
+            process = pl.col("w").cast(pl.Enum(sorted(cohort.writers["w"].unique())))
+            self.bodies.append(cohort.bodies.with_columns(process, pl.col("queue", "outcome").cast(pl.Categorical)))
+            self.waited.append(_with_runs(cohort, waits(self.promise).fill_null(value=False)))
         self.unfinished.append(_with_runs(cohort, ~over.fill_null(value=False)))
 
 
@@ -230,6 +241,10 @@ def _joined(whole: History, parts: Iterable[tuple[pl.DataFrame, pl.DataFrame]], 
 def _of_retried(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:
     times = tuple(pl.concat(part[name] for part in reduced.times).sort() for name in ("start", "end_hi"))
     return _joined(whole, reduced.retried, {**known, "starts_and_ends": times})
+
+
+def _of_waiting(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:
+    return _joined(whole, reduced.waited, {**known, "bodies": pl.concat(reduced.bodies)})
 
 
 def _of_unfinished(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:

@@ -105,6 +105,11 @@ class History:
         return self._runs_with_id.join(named, on="id", how="left", maintain_order="left").drop("id")
 
     @cached_property
+    def bodies(self) -> pl.DataFrame:
+        """When which process ran what, of all runs: w, queue (null: nobody enqueued it), start, end_hi, outcome."""
+        return self.runs_with(queue="queue").select("w", "queue", "start", "end_hi", "outcome")
+
+    @cached_property
     def _writer_rows(self) -> list[small.Row]:
         return small.processes(self._rows or {})
 

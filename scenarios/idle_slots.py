@@ -63,7 +63,7 @@ class IdleSlots:
     def __init__(self, history: "History", promise: Promise) -> None:
         self.history, self.promise, self.awake = history, promise, Awake(history)
         self.way = ns(promise.claim_s) + ns(promise.start_gap_s)
-        self._runs = history.runs_with(queue="queue").select("w", "queue", "start", "end_hi", "outcome")
+        self._runs = history.bodies
         self._gaps = self._found()
         recovery = ns(promise.recovery_s)
         self._broken = [

@@ -263,7 +263,6 @@ PLANTED: Final = {
             "redis_refuses",
             "duplicates",
             after_freeze=True,
-            blind_spot=True,
         ),
     )
 }

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from scenarios.scenario import Scenario
 
 CLAUSE: Final = "claim_s"
+FOREVER_S: Final = float("inf")
 BESIDE: Final = "idle slot beside a due job"
 ANOMALIES: Final = {
     BESIDE: Anomaly(
@@ -32,34 +33,43 @@ ANOMALIES: Final = {
 
 
 def late(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
-    """Examined: acknowledged jobs that started. Explained: those that waited long, as they may.
+    """Examined: acknowledged jobs that waited for longer than an idle slot lets them. Explained: as they may.
 
     Only first starts: ``backoff`` looks at retries. Where slots fetch ahead a job may be in another one's hand, and
     where a rate is kept nobody knows which slot it held back: nothing is examined there.
     """
     del scenario
-    way = ns(promise.claim_s) + ns(promise.start_gap_s)
-    if way >= FOREVER or promise.prefetch > 1 or promise.rate_n is not None:
+    if not judges(promise):
         return Judged(0)
-    started = (pl.col("outcome") == "acked") & (pl.col("n_runs") > 0)
-    examined = history.count_jobs(started)
-    promoted = pl.col("delay") + ns(min(promise.promote_s, promise.sweep_s))
-    due = pl.col("answered") + pl.when(pl.col("delay") > 0).then(promoted).otherwise(0)
-    waited = history.jobs.select(
-        pl.col("job", "queue", "first_start").filter(started & (pl.col("first_start") - due > way)),
-        due.filter(started & (pl.col("first_start") - due > way)).alias("due"),
-    )
+    long = waits(promise)
+    waited = history.jobs.select(pl.col("job", "queue", "first_start").filter(long), due=_due(promise).filter(long))
     if waited.is_empty():
-        return Judged(examined)
+        return Judged(0)
     slots = IdleSlots(history, promise)
     moments = {queue: slots.moments(queue) for queue in waited["queue"].unique()}
     found: list[tuple[int, str, str, int, int]] = []
     for job, queue, start, since in waited.iter_rows():
         moment = _first(moments[queue], since)
-        if moment <= slots.awake.before(start, way):
+        if moment <= slots.awake.before(start, slots.way):
             found.append((start, job, queue, since, moment))
     shown = tuple(_finding(*each, slots) for each in sorted(found)[:FINDINGS_SHOWN_MAX])
-    return Judged(examined, shown, len(found), waited.height - len(found))
+    return Judged(waited.height, shown, len(found), waited.height - len(found))
+
+
+def judges(promise: Promise) -> bool:
+    """Whether anything is examined under this promise."""
+    return promise.claim_s < FOREVER_S and promise.prefetch == 1 and promise.rate_n is None
+
+
+def waits(promise: Promise) -> pl.Expr:
+    """Over jobs: whether one waited long."""
+    started = (pl.col("outcome") == "acked") & (pl.col("n_runs") > 0)
+    return started & (pl.col("first_start") - _due(promise) > ns(promise.claim_s) + ns(promise.start_gap_s))
+
+
+def _due(promise: Promise) -> pl.Expr:
+    promoted = pl.col("delay") + ns(min(promise.promote_s, promise.sweep_s))
+    return pl.col("answered") + pl.when(pl.col("delay") > 0).then(promoted).otherwise(0)
 
 
 def _first(moments: list[Interval], since: int) -> int:

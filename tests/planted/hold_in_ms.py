@@ -1,7 +1,7 @@
 """After a gap in the sweeps leases are held for two milliseconds, where two seconds are meant.
 
-`duplicates` must find it, in `redis_refuses`: once a Redis that was full takes writes again, jobs whose bodies have
-ended are taken back before their slots can say so, and run again.
+`duplicates` must find it, in `redis_refuses`: once a Redis that was full takes writes again, the jobs of a worker that
+sleeps a little longer are taken back before it can renew them, and run again.
 """
 
 from tests.planted.variant import Place, Variant, task

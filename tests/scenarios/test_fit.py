@@ -94,9 +94,8 @@ def test_limits_steps_of_an_operator_and_releases_ask_for_a_target_that_has_them
     )
     for name, ability in {
         "concurrency_limit": "concurrency", "five_queues": "concurrency", "slow_queue": "concurrency",
-        "rate_limit": "rate", "pause_resume": "delay, pause", "rolling_deploy": "releases", "worker_poison": "stall_bound",
-        "delayed": "delay",
-        "cancelled": "cancel",
+        "rate_limit": "rate", "pause_resume": "delay, pause", "rolling_deploy": "releases",
+        "worker_poison": "stall_bound", "delayed": "delay", "cancelled": "cancel",
     }.items():  # fmt: skip
         assert fit(CATALOG[name], bare).not_applicable == f"the target has no {ability}"
     assert fit(CATALOG["retries"], replace(ABLE, abilities=ABLE.abilities - {"backoff"})).not_applicable

@@ -63,7 +63,7 @@ def test_a_scenario_whose_every_fault_is_left_out_is_another_experiment_and_not_
     refuses = fit(
         CATALOG["redis_refuses"], ABLE, own_store=False
     )  # a setting of somebody's server is not ours to change
-    assert [planned.fault.name for planned in refuses.scenario.faults] == ["script flush", "script flush"]
+    assert [planned.fault.name for planned in refuses.scenario.faults] == ["script flush", "script flush", "freeze"]
     assert [text for text in refuses.scenario.reach if "out of memory" in text] == []
     assert fit(CATALOG["steady"], ABLE, own_store=False).not_applicable == ""
     assert fit(CATALOG["redis_disconnects"], ABLE, own_store=False).not_applicable == ""
@@ -81,7 +81,7 @@ def test_whose_lease_outlasts_the_scenario_has_no_zombies() -> None:
 
 def test_who_calls_no_script_can_t_miss_one() -> None:
     fitted = fit(CATALOG["redis_refuses"], replace(ABLE, abilities=ABLE.abilities - {"scripts"}))
-    assert {planned.fault.name for planned in fitted.scenario.faults} == {"out of memory"}
+    assert {planned.fault.name for planned in fitted.scenario.faults} == {"out of memory", "freeze"}
     assert fitted.left_out == ("fault script flush: not applicable without scripts",) * 2
     assert not [text for text in fitted.scenario.reach if "script flush" in text]
 

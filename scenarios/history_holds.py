@@ -19,10 +19,11 @@ HOLDS_MAX: Final = 3
 def holds(
     faults: Iterable[FaultSpan], stalls: Iterable[tuple[int, int]], promise: Promise
 ) -> tuple[tuple[int, int], ...]:
-    """From the begin of each outage, for everybody and as long as a lease, until leases may surely not end before.
+    """From the begin of each outage for everybody until leases may end again.
 
-    An outage counts only where nothing stood still about it for so long that the queue may have taken that for an
-    outage, too, and as one of a few: a queue that held for ever would give nothing back. ``stalls`` are disjoint.
+    An outage counts only where it lasted as long as a lease, and as it may take to notice the end of one; where nothing
+    stood still about it for so long that the queue may have taken that for an outage, too; and as one of a few: a queue
+    that held for ever would give nothing back. ``stalls`` are disjoint.
     """
     if not promise.hold_s:
         return ()
@@ -31,7 +32,7 @@ def holds(
         for span in faults
         if (span.effect in SPARES_NOBODY or span.kind == LINKS_DOWN)
         and span.fired
-        and span.healed - span.inject >= ns(promise.lease_s)
+        and span.healed - span.inject >= max(ns(promise.lease_s), ns(promise.sweep_s))
     ]
     stood = [(lo, hi) for lo, hi in stalls if hi - lo > STOOD_NS]
     before = 2 * ns(promise.hold_s)

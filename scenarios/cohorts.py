@@ -3,10 +3,10 @@
 A job's cohort is by its name's hash, so what is said of one job is said by one cohort. What a checker asks of the whole
 run is found first, in a narrow pass: its begin and end, when the states were read, what was open then. Not split are
 
-- ``backoff``: it pools the delays' jitter and asks for free slots. It gets the jobs that were retried, and the times
+- ``backoff``: it pools the delays' jitter and asks for free slots. It gets the jobs that failed, and the times
   of all runs;
 - ``late``: it asks when a process had nothing to do. It gets the jobs that waited, and the times of all runs;
-- ``leaks``: it asks when a worker had nothing to do. It gets the worker and the times of all runs;
+- ``leaks``: it asks when a worker had nothing to do. It gets the worker, the process and the times of all runs;
 - ``residue``: it counts the jobs that are not over, and gets these;
 - ``lost`` of a queue that promises at-most-once, where a kill excuses so many jobs in all, and ``concurrency`` and
   ``rate`` where there is a limit, to which all runs count: they read the whole, in the memory that this takes.
@@ -210,8 +210,8 @@ class _Reduced:
 
     def add(self, cohort: History) -> None:
         worker = pl.col("worker").cast(pl.Enum(sorted(cohort.writers["worker"].drop_nulls().unique())))
-        self.times.append(cohort.runs.select(worker, "start", "end_hi"))
-        self.retried.append(_with_runs(cohort, (pl.col("n_failed") > 0) & (pl.col("n_runs") > 1)))
+        self.times.append(cohort.runs.select(worker, "pid", "start", "end_hi", process=pl.col("w").hash()))
+        self.retried.append(_with_runs(cohort, pl.col("n_failed") > 0))
         over = pl.col("state").is_in(OVER) & ~((pl.col("state") == "absent") & (pl.col("outcome") == "unknown"))
         if judges(self.promise):
             process = pl.col("w").cast(pl.Enum(sorted(cohort.writers["w"].unique())))
@@ -239,8 +239,9 @@ def _joined(whole: History, parts: Iterable[tuple[pl.DataFrame, pl.DataFrame]], 
 
 
 def _of_retried(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:
-    times = tuple(pl.concat(part[name] for part in reduced.times).sort() for name in ("start", "end_hi"))
-    return _joined(whole, reduced.retried, {**known, "starts_and_ends": times})
+    times = pl.concat(reduced.times)
+    both = times.select("start", "process").sort("start"), times["end_hi"].sort()
+    return _joined(whole, reduced.retried, {**known, "starts_and_ends": both})
 
 
 def _of_waiting(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:

@@ -294,9 +294,10 @@ class History:
         return {}
 
     @cached_property
-    def starts_and_ends(self) -> tuple[pl.Series, pl.Series]:
-        """Of all runs, each sorted."""
-        return self.runs["start"].sort(), self.runs["end_hi"].sort()
+    def starts_and_ends(self) -> tuple[pl.DataFrame, pl.Series]:
+        """Of all runs: ``start`` and ``process``, in order of the starts; the ends in order."""
+        begun = self.runs.select("start", process=pl.col("w").hash()).sort("start")
+        return begun, self.runs["end_hi"].sort()
 
     # ---- a selection: ``DataFrame.filter`` takes eight times as long, and copies every column
 

@@ -54,8 +54,9 @@ ANOMALIES: Final = {
     ),
     "no jitter": Anomaly(
         definition=(
-            "The delays of at least 100 retries are not spread over the range that the policy's "
-            "jitter draws from, however late each was seen (by chance in less than one of 10⁹ runs)."
+            "The delays of at least 100 retries are not spread over the range that the policy's jitter draws from,"
+            " or those of fewer lie closer to each other than independent draws do, however late each was seen"
+            " (by chance in less than one of 10⁹ runs, for each of the two)."
         ),
         smallest=(
             '*(acked(f"j{n}", 10 * n, spec=fails(times=1)) for n in range(100))\n'
@@ -72,9 +73,9 @@ ANOMALIES: Final = {
             " together, by chance in less than one of 10⁹ runs)."
         ),
         smallest=(
-            '*(acked(f"j{n}", 10 * n, spec=fails(times=1)) for n in range(20))\n'
-            '*(run(f"j{n}", 10 * n + 0.1, 10 * n + 0.2, "error") for n in range(20))\n'
-            '*(run(f"j{n}", 10 * n + 2.2, 10 * n + 2.3) for n in range(20))'
+            '*(acked(f"j{n}", 10 * n, spec=fails(times=1)) for n in range(30))\n'
+            '*(run(f"j{n}", 10 * n + 0.1, 10 * n + 0.2, "error", on=f"w{1 + n % 2}") for n in range(30))\n'
+            '*(run(f"j{n}", 10 * n + 1 + 2.4 * (n % 2), 10 * n + 3.6, on=f"w{1 + n % 2}") for n in range(30))'
         ),
         means="What failed together in one process comes back together, as without jitter.",
         under='policy(backoff=BackoffPolicy("fixed", 4.0, 4.0, "full"))',
@@ -249,11 +250,11 @@ class _Spread:
         """At most one: where all lie together, those of each process do as well."""
         n, jitter = len(self._shares), self.backoff.jitter
         distance, chance = distance_from_even(self._shares) if n >= DELAYS_MIN else (0.0, 1.0)
-        if distance >= DISTANCE_MIN and chance < CHANCE_MAX:
+        chance = min(chance if distance >= DISTANCE_MIN else 1.0, chance_of_clusters(self._shares, together=True))
+        if chance < CHANCE_MAX:
             yield self._finding(
                 "no jitter",
-                f"The delays of {n} retries are not spread as {jitter} jitter spreads them: their distribution is"
-                f" {distance:.2f} away from it (chance below {chance:.0e}).",
+                f"The delays of {n} retries are not spread as {jitter} jitter spreads them (chance below {chance:.0e})",
                 chance,
             )
         elif (chance := chance_of_clusters(self._shares)) < CHANCE_MAX:
@@ -299,16 +300,27 @@ class _Stalled:
 
 
 class _Slots:
-    """Whether a slot was surely free: fewer runs were open at the begin, or started later, than there are slots."""
+    """Whether a slot was surely free: bodies were at work, or begun later, in fewer slots than there are.
+
+    Or, where there is one queue, in fewer processes than had begun a body before and begin one after.
+    """
 
     def __init__(self, history: "History", slots: int) -> None:
-        self.starts, self.ends = history.starts_and_ends
+        begun, self.ends = history.starts_and_ends
+        self.starts, self.processes = begun["start"], begun["process"]
+        span = begun.group_by("process").agg(first=pl.col("start").min(), last=pl.col("start").max())
+        if history.jobs["queue"].n_unique() > 1:
+            span = span.clear()
+        self.firsts, self.lasts = span["first"].sort(), span["last"].sort()
         workers = (lives for worker, lives in history.lives.items() if worker != PRODUCER)
         self.lives = [life for lives in workers for life in lives]
         self.slots = slots
 
     def free_between(self, lo: int, hi: int) -> bool:
         alive = sum(self.slots for life in self.lives if life.born <= lo and min(life.exit_lo, FOREVER) >= hi)
-        begun_by_hi = self.starts.search_sorted(hi, side="left")
-        ended_by_lo = self.ends.search_sorted(lo, side="left")
-        return int(begun_by_hi) - int(ended_by_lo) < alive
+        begun_by_lo, begun_by_hi = (int(self.starts.search_sorted(t, side="left")) for t in (lo, hi))
+        begun, busy = begun_by_hi - begun_by_lo, begun_by_lo - int(self.ends.search_sorted(lo, side="left"))
+        if busy + begun < alive:
+            return True
+        there = int(self.firsts.search_sorted(lo, side="left")) - int(self.lasts.search_sorted(hi, side="left"))
+        return busy < there and busy + self.processes.slice(begun_by_lo, begun).n_unique() < there

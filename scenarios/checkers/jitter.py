@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 CHANCE_MAX: Final = 1e-9
-"""Of a false alarm, for each of the two tests."""
+"""Of a false alarm, for each test: all against the even distribution, all by their width, each process by its own."""
 DISTANCE_MIN: Final = 0.25
 DELAYS_MIN: Final = 100
 
@@ -45,8 +45,10 @@ def distance_from_even(shares: Sequence[Share]) -> tuple[float, float]:
     return distance, min(1.0, 2 * math.exp(-2 * n * distance * distance)) if distance > 0 else 1.0
 
 
-def chance_of_clusters(shares: Sequence[Share]) -> float:
+def chance_of_clusters(shares: Sequence[Share], *, together: bool = False) -> float:
     """The chance, at most, that draws lie so close to each other in each process, all processes reckoned together.
+
+    ``together``: that all of them do, as those of one process.
 
     n independent draws from a range of length 1 lie within some interval of length w with a chance of at most
     n w^(n-1): one of them is the lowest, and each other falls within w above it. That holds also where each was moved
@@ -55,7 +57,7 @@ def chance_of_clusters(shares: Sequence[Share]) -> float:
     """
     by_process: dict[str, list[Share]] = defaultdict(list)
     for each in shares:
-        by_process[each.process].append(each)
+        by_process["" if together else each.process].append(each)
     several = [mine for mine in by_process.values() if len(mine) > 1]
     total = -sum(min(0.0, math.log(n) + (n - 1) * math.log(width)) for n, width in map(_width, several))
     if total <= 0:

@@ -1,6 +1,7 @@
 """Processes of workers that keep what they should give back, or that compute with nothing to do."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -34,6 +35,14 @@ ANOMALIES: Final = {
         smallest='*used("w1", 0, 1000, every=5, rss_s=20_000)',
         means="The worker must be restarted before the machine's memory is used up, or is killed for it in the end.",
     ),
+    "memory kept of runs": Anomaly(
+        definition=(
+            "In the later half of its runs, fifty at least, a worker's process gains more memory than what is promised"
+            " and eight times the largest arguments and result, by the lower bound of its trend, in both parts of it."
+        ),
+        smallest='*(run(f"j{n}", n / 10, n / 10 + 0.05) for n in range(100))\n*used("w1", 0, 10, rss_s=3 * 2**20)',
+        means="After some thousand jobs the worker is killed for want of memory, with the jobs that it runs then.",
+    ),
     "hot loop": Anomaly(
         definition=(
             "A worker's processes, together, take more than a twentieth of a core (a hundredth each, if they are more"
@@ -47,6 +56,10 @@ WARM_UP_SHARE: Final = 0.25  # of a process's jobs: pools fill, modules are impo
 RUNS_MIN: Final = 40
 FDS_A_RUN: Final = 0.05
 FDS_MIN: Final = 16  # in all: more than a pool of connections adds once it is warm
+
+LATER_RUNS_MIN: Final = 50  # the earlier half warms up
+COPIES: Final = 8  # of what a job takes and returns: read, decoded, encoded, sent, and what an allocator keeps of it
+KIB: Final = 1 << 10
 
 MEMORY_WARM_UP_NS: Final = ns(120)
 MINUTE_NS: Final = ns(60)
@@ -62,7 +75,8 @@ def leaks(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
 
     Descriptors are held against the runs that ended in the process's worker: the lower bound of what one run adds, over
     the whole and over each half of what is left after a quarter for warming up. Memory is held against time, by the
-    least of each minute, over ten minutes and more (a saw-tooth has a level floor). Computing counts where nothing is
+    least of each minute, over ten minutes and more (a saw-tooth has a level floor); and, where a queue promises how
+    little a process gains, against its own runs. Computing counts where nothing is
     asked of a worker: no run is open, and either nobody gets a connection to the store, or the system is at rest.
     Its processes count together. A machine that does not let them run makes their share smaller; a sample that it
     delayed is left out.
@@ -73,6 +87,10 @@ def leaks(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
         return tally.judged()
     ends, idle = _Ends(history), Idle(Rest(history.causes(promise, scenario.policy), scenario))
     judged = [verdict for each in processes for verdict in (_descriptors(each, ends), _memory(each))]
+    largest = max((spec.args_kb + spec.result_kb for spec in scenario.load.jobs), default=0)
+    if (gains := promise.growth_mib * MIB + COPIES * largest * KIB) < math.inf:
+        own = _own_ends(history, processes)
+        judged += [_kept(each, own[each.pid], gains) for each in processes if each.pid in own]
     for worker in dict.fromkeys(each.worker for each in processes):
         judged += idle.times(worker, [each for each in processes if each.worker == worker])
     for verdict in judged:
@@ -85,7 +103,7 @@ def leaks(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
                     at_ns=verdict.at,
                     says=verdict.says,
                     causes_rejected=verdict.rejected,
-                    clause="leaks",
+                    clause="growth_mib" if verdict.anomaly == "memory kept of runs" else "leaks",
                 )
             )
     return tally.judged()
@@ -139,6 +157,45 @@ def _descriptors(each: Process, ends: _Ends) -> Wrong | Fine | None:
 
 
 # ---- memory
+
+
+def _own_ends(history: "History", processes: Iterable[Process]) -> dict[int, pl.Series]:
+    """Process → when its runs ended, in order, of those that had enough of them."""
+    sampled = pl.Series([each.pid for each in processes], dtype=pl.Int64).unique()
+    ended = history.runs.lazy().filter((pl.col("end_hi") < FOREVER) & pl.col("pid").is_in(sampled.implode()))
+    enough = ended.filter(pl.len().over("pid") >= 2 * LATER_RUNS_MIN).select("pid", "end_hi").sort("end_hi").collect()
+    return {int(str(pid)): mine["end_hi"] for (pid,), mine in enough.partition_by("pid", as_dict=True).items()}
+
+
+def _kept(each: Process, ended: pl.Series, gains: float) -> Wrong | Fine | None:
+    """By the least memory at each number of its runs: what a run takes while it lasts is no growth."""
+    counts = ended.search_sorted(pl.Series([t for t, _, _, _ in each.samples]), side="right").to_list()
+    if counts[-1] - counts[0] < 2 * LATER_RUNS_MIN:
+        return None
+    middle = (counts[0] + counts[-1]) / 2
+    least: dict[int, int] = {}
+    for n, (_, rss, _, _) in zip(counts, each.samples, strict=True):
+        if n >= middle:
+            least[n] = min(least.get(n, rss), rss)
+    points: list[Point] = [(float(n), float(rss)) for n, rss in least.items()]
+    runs = points[-1][0] - points[0][0]
+    if len(points) < POINTS_MIN:
+        return None
+    half = len(points) // 2
+    parts = points[half][1] - points[0][1], points[-1][1] - points[half][1]
+    if slope_lower(points) * runs < gains or min(parts) < gains / 4:
+        return True
+    return Wrong(
+        "memory kept of runs",
+        each.samples[-1][0],
+        f"Process {each.pid} of {each.worker} grew from {points[0][1] / MIB:.1f} MiB to {points[-1][1] / MIB:.1f} MiB"
+        f" in the later {runs:.0f} of its runs: at least {slope_lower(points) / KIB:.0f} KiB a run;"
+        f" {gains / MIB:.0f} MiB in all are promised.",
+        (
+            "No warm-up: the first half of its runs is left out, and its growth goes on in both parts of the other.",
+            f"No large job: {COPIES} times the largest arguments and result are allowed for.",
+        ),
+    )
 
 
 def _memory(each: Process) -> Wrong | Fine | None:

@@ -76,7 +76,7 @@ class ReferenceTarget(Target):
             "A job that is cancelled": ("cancel", "cancel_requested"),
             "What a job returned": ("results",),
             "What is over": ("residue",),
-            "A process of a worker": ("leaks",),
+            "A process of a worker": ("leaks", "growth_mib"),
             "Each bound": ("dead_letters", "max_attempts", "max_crashes", "max_stalls"),
         }
         heads = {clause: f"{number}. " for number, clauses in numbered.items() for clause in clauses}
@@ -95,6 +95,7 @@ class ReferenceTarget(Target):
             slots=self.setup.slots,
             stop_grace_s=settings.drain_s,
             recovery_s=2 * policy.lease_s + policy.sweep_interval_s + policy.heartbeat_s + 1.5,
+            growth_mib=8.0,
             fenced=True,
             self_fencing=True,
             max_crashes=policy.max_crashes,

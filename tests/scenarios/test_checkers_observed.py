@@ -1,13 +1,17 @@
 """The checkers of what is observed besides runs: delays, results, processes, keys. A table a checker, as the others."""
 
+import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from stormproof_target.spec import fails
+from stormproof_target.spec import fails, succeeds
 
+from loadtests.arrivals import constant
 from scenarios.checkers.registry import CHECKERS
 from tests.scenarios.histories import (
+    SCENARIO,
     Lines,
     acked,
     anchors,
@@ -159,6 +163,7 @@ RESIDUE = [
 
 HUNDRED = jobs(100, 0, 10)
 OUT = cut("w1", 5, 8)
+LARGE = replace(SCENARIO, load=constant(rate_s=10, for_s=1, jobs={succeeds(result_kb=1024): 1}))
 LEAKS = [
     legal("leaks", "as many descriptors as before", HUNDRED, used("w1", 0, 10)),
     legal("leaks", "a pool fills in the beginning", HUNDRED, used("w1", 0, 2, fds_s=30), used("w1", 2.25, 10, fds=68)),
@@ -201,6 +206,23 @@ LEAKS = [
     illegal("leaks", "descriptor leak", "one a job", HUNDRED, used("w1", 0, 10, fds_s=10)),
     illegal("leaks", "descriptor leak", "one in three jobs", HUNDRED, used("w1", 0, 10, fds_s=3.3)),
     illegal("leaks", "descriptor leak", "a supervisor's", HUNDRED, used("w1", 0, 10, slot=0, fds_s=10)),
+    legal("leaks", "memory of many runs, of which nothing is promised", HUNDRED, used("w1", 0, 10, rss_s=5 * MIB),
+          promise=promised(growth_mib=math.inf)),
+    legal("leaks", "memory for the first runs", HUNDRED, used("w1", 0, 5, rss_s=10 * MIB),
+          used("w1", 5.25, 10, rss=80 * MIB)),
+    legal("leaks", "a step in the later runs", HUNDRED, used("w1", 0, 7.5), used("w1", 7.75, 10, rss=60 * MIB)),
+    legal("leaks", "memory that is given back every twenty runs", HUNDRED, teeth(0, 2, 4, 6, 8, 10, rss_s=12 * MIB)),
+    legal("leaks", "memory of a run while it lasts", HUNDRED, used("w1", 0, 9.9),
+          *(used("w1", at + 0.03, at + 0.04, rss=90 * MIB) for at in range(10))),
+    legal("leaks", "memory of fewer runs", jobs(90, 0, 10), used("w1", 0, 10, rss_s=5 * MIB)),
+    legal("leaks", "memory of another process's runs", HUNDRED, used("w1", 0, 10, slot=2, rss_s=5 * MIB)),
+    legal("leaks", "less memory than promised", HUNDRED, used("w1", 0, 10, rss_s=1.5 * MIB)),
+    legal("leaks", "memory for results of a MiB", HUNDRED, used("w1", 0, 10, rss_s=3 * MIB), scenario=LARGE),
+    illegal("leaks", "memory kept of runs", "256 KiB of each", HUNDRED, used("w1", 0, 10, rss_s=2.56 * MIB)),
+    illegal("leaks", "memory kept of runs", "beneath what is given back", jobs(120, 0, 10),
+            *(used("w1", at, at + 0.8, every=0.1, rss=(30 + 6 * at) * MIB, rss_s=4 * MIB) for at in range(10))),
+    illegal("leaks", "memory kept of runs", "though results are large", HUNDRED, used("w1", 0, 10, rss_s=5 * MIB),
+            scenario=LARGE),
     illegal("leaks", "memory leak", "1 MiB a minute", used("w1", 0, 1000, every=5, rss_s=MIB / 60)),
     illegal("leaks", "memory leak", "beneath a saw-tooth",
             *(used("w1", at, at + 55, every=5, rss=(30 + at / 60) * MIB, rss_s=MIB / 10) for at in range(0, 1500, 60))),

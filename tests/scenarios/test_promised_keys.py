@@ -34,7 +34,18 @@ def test_a_job_s_keys_may_live_as_long_as_its_result_or_as_late_copies_come() ->
 
 @pytest.mark.parametrize(
     "clause",
-    ["early", "rejections", "claim_s", "hold_s", "cancel", "cancel_requested", "results", "leaks", "residue"],
+    [
+        "early",
+        "rejections",
+        "claim_s",
+        "hold_s",
+        "cancel",
+        "cancel_requested",
+        "results",
+        "leaks",
+        "growth_mib",
+        "residue",
+    ],
 )
 def test_each_clause_of_what_is_observed_quotes_the_handbook(clause: str) -> None:
     source = ReferenceTarget(Setup()).promise().sources[clause]

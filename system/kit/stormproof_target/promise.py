@@ -46,8 +46,9 @@ class Promise:
     may hold. slots: bodies a worker runs at once. recovery_s: at most until a killed worker's job is back.
     stop_grace_s: how long runs may at least go on after their worker was told to stop (0: it may break them off).
     max_crashes, max_stalls: how often a job's slot may die or its lease end before it is a dead letter (None: any).
-    concurrency: leases that a queue gives at once, over all workers. rate_n: grants of a queue in any rate_window_s of
-    the server's time (None, both: no limit).
+    growth_mib: memory in MiB that a worker's process may gain in the later half of its runs, fifty at least, beyond
+    what a job takes (inf: any). concurrency: leases that a queue gives at once, over all workers. rate_n: grants of a
+    queue in any rate_window_s of the server's time (None, both: no limit).
     """
 
     delivery: Delivery = "at_least_once"
@@ -65,6 +66,7 @@ class Promise:
     slots: int = 1
     recovery_s: float = float("inf")
     stop_grace_s: float = 0.0
+    growth_mib: float = float("inf")
     fenced: bool = False
     self_fencing: bool = False
     lost_reply_repeats: bool = False
@@ -108,7 +110,7 @@ class Promise:
 def _plain(key: str, value: object) -> object:
     if value is None:
         return None if key in LIMITS else float("inf")
-    wanted: tuple[type, ...] = (int, float) if key.endswith("_s") else (bool, int, str)
+    wanted: tuple[type, ...] = (int, float) if key.endswith(("_s", "_mib")) else (bool, int, str)
     if not isinstance(value, wanted):
         raise TypeError(f"{value!r} is not a number, a word or a truth value as this clause needs")
     if isinstance(value, int | float) and value < 0:

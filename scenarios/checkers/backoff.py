@@ -1,8 +1,6 @@
 """Delays between attempts: shorter than the policy's, longer with a worker free, or without its jitter."""
 
-from bisect import bisect_left
 from collections.abc import Iterator
-from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -20,9 +18,8 @@ from scenarios.checkers.jitter import (
     distance_from_even,
 )
 from scenarios.clocks import anchors, steps
-from scenarios.history_cuts import merged, overlap_ns
-from scenarios.history_faults import PRODUCER
-from scenarios.history_types import FOREVER, Job, Run, ns, s
+from scenarios.free_slots import Fresh, Slots, Stalled
+from scenarios.history_types import Job, Run, ns, s
 from scenarios.windows import disturbed
 
 if TYPE_CHECKING:
@@ -106,8 +103,8 @@ def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judge
     spread = _Spread(causes)
     failed = history.jobs_that((pl.col("n_failed") > 0) & ((pl.col("n_runs") > 1) | spread.wanted))
     quiet = disturbed(history, ns(promise.recovery_s), stalls=False)
-    stalled, fresh = _Stalled(history), _Fresh(history)
-    slots = _Slots(history, min(scenario.workers.slots, promise.slots)) if len(failed) else None
+    stalled, fresh = Stalled(history), Fresh(history)
+    slots = Slots(history, min(scenario.workers.slots, promise.slots)) if len(failed) else None
     for job in history.stories(failed):
         for index, (a, b) in enumerate(job.pairs, start=1):
             if not a.failed:
@@ -159,7 +156,7 @@ def _limited(promise: Promise) -> bool:
     return promise.prefetch > 1 or promise.concurrency is not None or promise.rate_n is not None
 
 
-def _too_late(a: Run, b: Run, bounds: tuple[int, int], promise: Promise, slots: "_Slots", way: int) -> bool:
+def _too_late(a: Run, b: Run, bounds: tuple[int, int], promise: Promise, slots: Slots, way: int) -> bool:
     """Only a slot that was surely free accuses.
 
     The delay begins when the queue hears of the failure, up to ``report_s`` after its end. From then on the job must
@@ -171,7 +168,7 @@ def _too_late(a: Run, b: Run, bounds: tuple[int, int], promise: Promise, slots: 
     return any(slots.free_between(t, t + way) for t in range(due, b.start - way, STEP_NS))
 
 
-def _waited_until(a: Run, b: Run, causes: "Causes", slots: "_Slots", fresh: "_Fresh", way: int) -> int:
+def _waited_until(a: Run, b: Run, causes: "Causes", slots: Slots, fresh: Fresh, way: int) -> int:
     """A time until which the job was not due; the end of its failed run, where nothing tells.
 
     A slot was free from then on for as long as the job's way to its body is; or a job that came only then was started
@@ -196,26 +193,6 @@ def _finding(anomaly: str, job: Job, a: Run, b: Run, bounds: tuple[int, int], hi
         causes_rejected=_REJECTED[anomaly],
         clause="backoff",
     )
-
-
-class _Fresh:
-    """When the newest of the jobs was enqueued that had been started by some time, where there is one queue."""
-
-    def __init__(self, history: "History") -> None:
-        self._history = history
-
-    @cached_property
-    def _started(self) -> pl.DataFrame:
-        jobs = self._history.jobs
-        told = jobs.filter(
-            (pl.col("delay") == 0) & pl.col("first_start").is_not_null() & (jobs["queue"].n_unique() == 1)
-        )
-        return told.sort("first_start").select("first_start", newest=pl.col("invoked").cum_max())
-
-    def newest(self, by: int) -> int:
-        """In ns; 0: none."""
-        index = int(self._started["first_start"].search_sorted(by, side="left")) - 1
-        return int(self._started["newest"][index]) if index >= 0 else 0
 
 
 class _Spread:
@@ -280,47 +257,3 @@ class _Spread:
             ),
             clause="backoff",
         )
-
-
-class _Stalled:
-    """How long the machine let no process run, or not those of some worker."""
-
-    def __init__(self, history: "History") -> None:
-        self.intervals = merged((stall.lo, stall.hi) for stall in history.stalls)
-        self.ends = [hi for _, hi in self.intervals]
-
-    def within(self, lo: int, hi: int) -> int:
-        """In ns."""
-        total = 0
-        for each in self.intervals[bisect_left(self.ends, lo) :]:
-            if each[0] > hi:
-                break
-            total += overlap_ns(each, (lo, hi))
-        return total
-
-
-class _Slots:
-    """Whether a slot was surely free: bodies were at work, or begun later, in fewer slots than there are.
-
-    Or, where there is one queue, in fewer processes than had begun a body before and begin one after.
-    """
-
-    def __init__(self, history: "History", slots: int) -> None:
-        begun, self.ends = history.starts_and_ends
-        self.starts, self.processes = begun["start"], begun["process"]
-        span = begun.group_by("process").agg(first=pl.col("start").min(), last=pl.col("start").max())
-        if history.jobs["queue"].n_unique() > 1:
-            span = span.clear()
-        self.firsts, self.lasts = span["first"].sort(), span["last"].sort()
-        workers = (lives for worker, lives in history.lives.items() if worker != PRODUCER)
-        self.lives = [life for lives in workers for life in lives]
-        self.slots = slots
-
-    def free_between(self, lo: int, hi: int) -> bool:
-        alive = sum(self.slots for life in self.lives if life.born <= lo and min(life.exit_lo, FOREVER) >= hi)
-        begun_by_lo, begun_by_hi = (int(self.starts.search_sorted(t, side="left")) for t in (lo, hi))
-        begun, busy = begun_by_hi - begun_by_lo, begun_by_lo - int(self.ends.search_sorted(lo, side="left"))
-        if busy + begun < alive:
-            return True
-        there = int(self.firsts.search_sorted(lo, side="left")) - int(self.lasts.search_sorted(hi, side="left"))
-        return busy < there and busy + self.processes.slice(begun_by_lo, begun).n_unique() < there

@@ -207,10 +207,12 @@ class _Reduced:
     waited: list[tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=list)
     retried: list[tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=list)
     unfinished: list[tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=list)
+    queues: set[str] = field(default_factory=set)
 
     def add(self, cohort: History) -> None:
         worker = pl.col("worker").cast(pl.Enum(sorted(cohort.writers["worker"].drop_nulls().unique())))
         self.times.append(cohort.runs.select(worker, "pid", "start", "end_hi", process=pl.col("w").hash()))
+        self.queues |= cohort.queues
         self.retried.append(_with_runs(cohort, pl.col("n_failed") > 0))
         over = pl.col("state").is_in(OVER) & ~((pl.col("state") == "absent") & (pl.col("outcome") == "unknown"))
         if judges(self.promise):
@@ -241,7 +243,7 @@ def _joined(whole: History, parts: Iterable[tuple[pl.DataFrame, pl.DataFrame]], 
 def _of_retried(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:
     times = pl.concat(reduced.times)
     both = times.select("start", "process").sort("start"), times["end_hi"].sort()
-    return _joined(whole, reduced.retried, {**known, "starts_and_ends": both})
+    return _joined(whole, reduced.retried, {**known, "starts_and_ends": both, "queues": frozenset(reduced.queues)})
 
 
 def _of_waiting(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:

@@ -299,6 +299,11 @@ class History:
         begun = self.runs.select("start", process=pl.col("w").hash()).sort("start")
         return begun, self.runs["end_hi"].sort()
 
+    @cached_property
+    def queues(self) -> frozenset[str]:
+        """Of all jobs."""
+        return frozenset(self.jobs["queue"].unique())
+
     # ---- a selection: ``DataFrame.filter`` takes eight times as long, and copies every column
 
     def jobs_that(self, holds: pl.Expr) -> pl.Series:

@@ -11,6 +11,7 @@ from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered, told
 from scenarios.checkers.jitter import (
     CHANCE_MAX,
+    DELAYS_MAX,
     DELAYS_MIN,
     DISTANCE_MIN,
     Share,
@@ -121,6 +122,8 @@ def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judge
                 tally.findings.append(_finding("early retry", job, a, b, bounds, history))
             elif in_calm and slots and _too_late(a, b, bounds, promise, slots, way):
                 tally.findings.append(_finding("late retry", job, a, b, bounds, history))
+            if not spread.wants(bounds):
+                continue
             if in_calm and slots and index == sum(causes.failed_surely(run, job) for run in job.runs[:index]):
                 spread.seen(a, b, bounds, index, _waited_until(a, b, causes, slots, fresh, way))
             else:
@@ -176,8 +179,8 @@ def _waited_until(a: Run, b: Run, causes: "Causes", slots: Slots, fresh: Fresh, 
     """
     if _limited(causes.promise):
         return a.end_lo
-    idle = next((t for t in range(b.start - way, a.end_lo, -STEP_NS) if slots.free_between(t, t + way)), a.end_lo)
-    return max(idle, fresh.newest(b.start - way + _promote(causes.promise)) - _promote(causes.promise))
+    known = max(a.end_lo, fresh.newest(b.start - way + _promote(causes.promise)) - _promote(causes.promise))
+    return next((t for t in range(b.start - way, known, -STEP_NS) if slots.free_between(t, t + way)), known)
 
 
 def _finding(anomaly: str, job: Job, a: Run, b: Run, bounds: tuple[int, int], history: "History") -> Finding:
@@ -204,6 +207,10 @@ class _Spread:
         self.wanted = self.backoff.jitter != "none" and undisturbed
         self._shares: list[Share] = []
 
+    def wants(self, bounds: tuple[int, int]) -> bool:
+        """Whether a delay from such a range would say anything, and not enough of them are known."""
+        return self.wanted and bounds[1] >= ns(1.0) and bounds[1] > bounds[0] and len(self._shares) < DELAYS_MAX
+
     def seen(self, a: Run, b: Run, bounds: tuple[int, int], index: int, until: int) -> None:
         """Of a retry that was surely not due until ``until``; ``index`` failures were counted before it."""
         low, high = bounds
@@ -212,7 +219,7 @@ class _Spread:
             not known
         ):  # it may have been drawn from another range; a timeout may have been counted before the body's end
             self.unknown(a)
-        elif self.wanted and high >= ns(1.0) and high > low:
+        else:
             waited = until - a.end_hi - low, b.start - a.end_lo - low
             least, most, late = (each / (high - low) for each in (*waited, ns(self.promise.report_s)))
             overdue = least - late > 1  # for no reason of its own: how long it waited says nothing of its delay
@@ -220,7 +227,7 @@ class _Spread:
 
     def unknown(self, a: Run) -> None:
         """Of a failed run whose delay says nothing."""
-        if self.wanted:
+        if self.wanted and len(self._shares) < DELAYS_MAX:
             self._shares.append(Share(a.writer))
 
     def findings(self) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ CHANCE_MAX: Final = 1e-9
 """Of a false alarm, for each test: all against the even distribution, all by their width, each process by its own."""
 DISTANCE_MIN: Final = 0.25
 DELAYS_MIN: Final = 100
+DELAYS_MAX: Final = 3000  # more tell no more
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ def test_a_finding_of_a_repeat_rejects_each_cause_with_its_numbers() -> None:
     assert isinstance(finding, Finding)
     assert len(finding.causes_rejected) == 7
     assert all(": " in sentence and sentence.endswith(".") for sentence in finding.causes_rejected)
-    assert "-0.100 s to 0.400 s" in " ".join(finding.causes_rejected)
+    assert "0.000 s to 0.400 s" in " ".join(finding.causes_rejected)
 
 
 @pytest.mark.parametrize("durability", ["everysec", "no"])

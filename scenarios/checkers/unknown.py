@@ -9,7 +9,7 @@ from stormproof_target import Promise
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered
 from scenarios.history_cuts import merged
-from scenarios.history_faults import HOST, PRODUCER
+from scenarios.history_faults import HOST, PRODUCER, SLOW_NS
 from scenarios.history_types import FOREVER, ns, s
 from scenarios.windows import calm, disturbed
 
@@ -93,10 +93,14 @@ def _rejected_in_calm(history: "History", promise: Promise) -> Iterator[Finding]
 
 
 def _kept_from_the_store(history: "History", promise: Promise) -> list[tuple[int, int]]:
-    """When the producer may have been kept from the store, and the time that it needs to find back."""
+    """When the producer may have been kept from the store, and the time that it needs to find back.
+
+    A short stall breaks no connection, so there is no way back from it.
+    """
     after = ns(promise.reconnect_s)
+    stalls = merged((stall.lo, stall.hi) for stall in history.stalls if stall.worker in {HOST, PRODUCER})
     times = [(span.inject, span.healed) for span in history.faults if span.hits(PRODUCER)]
-    times += [(stall.lo, stall.hi) for stall in history.stalls if stall.worker in {HOST, PRODUCER}]
+    times += [(lo, hi) for lo, hi in stalls if hi - lo > SLOW_NS]
     times += [(sent.t, FOREVER) for sent in history.signals if sent.worker == PRODUCER]
     times += history.canary.silences
-    return merged((lo, min(hi + after, FOREVER)) for lo, hi in times)
+    return merged([*stalls, *((lo, min(hi + after, FOREVER)) for lo, hi in times)])

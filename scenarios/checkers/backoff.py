@@ -113,7 +113,7 @@ def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judge
             tally.examined += 1
             if causes.repeat(a, b, job) != {Cause.FAILED} or not causes.failed_surely(a, job):
                 tally.explained += 1
-                spread.unknown(a)
+                spread.unknown(a, job, causes)
                 continue
             bounds = _bounds(job, causes, index)
             in_calm = not any(lo <= b.start and hi >= a.start for lo, hi in quiet)
@@ -122,14 +122,11 @@ def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judge
                 tally.findings.append(_finding("early retry", job, a, b, bounds, history))
             elif in_calm and slots and _too_late(a, b, bounds, promise, slots, way):
                 tally.findings.append(_finding("late retry", job, a, b, bounds, history))
-            if not spread.wants(bounds):
-                continue
-            if in_calm and slots and index == sum(causes.failed_surely(run, job) for run in job.runs[:index]):
-                spread.seen(a, b, bounds, index, _waited_until(a, b, causes, slots, fresh, way))
-            else:
-                spread.unknown(a)
-        if job.runs[-1].failed and job.state != "dead":  # it may come back yet, after the longest delays
-            spread.unknown(job.runs[-1])
+            if spread.wants(bounds) and all(causes.failed_surely(run, job) for run in job.runs[:index]):
+                until = _waited_until(a, b, causes, slots, fresh, way) if in_calm and slots else None
+                spread.seen(a, b, bounds, index, until)
+        if job.runs[-1].failed and job.state != "dead":  # it may come back yet, after a long delay
+            spread.unknown(job.runs[-1], job, causes)
     tally.findings += spread.findings()
     return tally.judged()
 
@@ -211,23 +208,21 @@ class _Spread:
         """Whether a delay from such a range would say anything, and not enough of them are known."""
         return self.wanted and bounds[1] >= ns(1.0) and bounds[1] > bounds[0] and len(self._shares) < DELAYS_MAX
 
-    def seen(self, a: Run, b: Run, bounds: tuple[int, int], index: int, until: int) -> None:
-        """Of a retry that was surely not due until ``until``; ``index`` failures were counted before it."""
+    def seen(self, a: Run, b: Run, bounds: tuple[int, int], index: int, until: int | None) -> None:
+        """Of a retry that was surely not due until ``until`` (None: not known), the ``index``-th of its job."""
         low, high = bounds
-        known = (low, high) == tuple(map(ns, self.backoff.bounds_s(index))) and a.outcome == "error"
-        if (
-            not known
-        ):  # it may have been drawn from another range; a timeout may have been counted before the body's end
-            self.unknown(a)
-        else:
-            waited = until - a.end_hi - low, b.start - a.end_lo - low
-            least, most, late = (each / (high - low) for each in (*waited, ns(self.promise.report_s)))
-            overdue = least - late > 1  # for no reason of its own: how long it waited says nothing of its delay
-            self._shares.append(Share(a.writer) if overdue else Share(a.writer, least, most, late))
+        drawn_from = tuple(map(ns, self.backoff.bounds_s(index)))
+        if until is None or bounds != drawn_from or a.outcome != "error":  # a timeout may be counted before its end
+            self._shares.append(Share(a.writer))
+            return
+        waited = until - a.end_hi - low, b.start - a.end_lo - low
+        least, most, late = (each / (high - low) for each in (*waited, ns(self.promise.report_s)))
+        overdue = least - late > 1  # for no reason of its own: how long it waited says nothing of its delay
+        self._shares.append(Share(a.writer) if overdue else Share(a.writer, least, most, late))
 
-    def unknown(self, a: Run) -> None:
-        """Of a failed run whose delay says nothing."""
-        if self.wanted and len(self._shares) < DELAYS_MAX:
+    def unknown(self, a: Run, job: Job, causes: "Causes") -> None:
+        """Of a failure whose delay says nothing. What hides a failure lies before the draw, and leaves out no long one."""
+        if self.wanted and len(self._shares) < DELAYS_MAX and causes.failed_surely(a, job):
             self._shares.append(Share(a.writer))
 
     def findings(self) -> Iterator[Finding]:

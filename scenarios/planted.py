@@ -145,7 +145,6 @@ PLANTED: Final = {
             "steady",
             "leaks",
             after_freeze=True,
-            blind_spot=True,
         ),
         PlantedBug(
             "heartbeat_one_a_queue",
@@ -174,7 +173,6 @@ PLANTED: Final = {
             "retries",
             "backoff",
             after_freeze=True,
-            blind_spot=True,
         ),
         PlantedBug(
             "attempt_counted_in_the_slot",

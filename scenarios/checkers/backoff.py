@@ -221,7 +221,7 @@ class _Spread:
         self._shares.append(Share(a.writer) if overdue else Share(a.writer, least, most, late))
 
     def unknown(self, a: Run, job: Job, causes: "Causes") -> None:
-        """Of a failure whose delay says nothing. What hides a failure lies before the draw, and leaves out no long one."""
+        """Of a failure whose delay says nothing. One that may not have counted is left out: it tells of no draw."""
         if self.wanted and len(self._shares) < DELAYS_MAX and causes.failed_surely(a, job):
             self._shares.append(Share(a.writer))
 

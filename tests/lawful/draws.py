@@ -82,7 +82,7 @@ def draw_load(frame: World, rng: Random, wanting: str = "", blows_many: int | No
     blows = [draw_blow(rng, span, FAULTS) for _ in range(count)]
     needed = wanting if wanting in FAULTS else NEEDED_BLOW.get(wanting, "")
     if needed:
-        blows += [draw_blow(rng, span, (needed,)) for _ in range(3)]
+        blows += [draw_blow(rng, span, (needed,)) for _ in range(1 if wanting == "hold" else 3)]
     if needed == "lose replies":  # too short to end a lease, which would explain what they lead to
         blows += [replace(draw_blow(rng, span, (needed,)), lasts=us(0.3)) for _ in range(6)]
     if wanting in LONG_LIVED:

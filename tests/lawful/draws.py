@@ -14,8 +14,7 @@ SOURCE: Final = Source("It says so.", "the model of a lawful queue")
 CLAUSES: Final = (
     "delivery", "repeats", "lease", "overlap", "max_attempts", "backoff", "dead_letters", "timeout", "states",
     "self_fencing", "concurrency", "rate", "pause", "cancel", "cancel_requested", "early", "results", "residue",
-    "leaks", "control",
-    "fences", "attempt_numbers",
+    "leaks", "fences", "attempt_numbers",
 )  # fmt: skip
 OF_SOME: Final = ("rejections", "claim_s")
 KEYS: Final = (

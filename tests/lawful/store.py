@@ -123,8 +123,11 @@ class Store(Records):
                 self.records[each.job].deadline = max(self.records[each.job].deadline, now + self.lease)
         return lost
 
-    def complete(self, held: Held, outcome: str, result: str, now: int) -> None:
-        """The body's end is reported; only its holder may (without fences also another, while the job is not over)."""
+    def complete(self, held: Held, outcome: str, result: str, now: int, *, stopping: bool = False) -> None:
+        """The body's end is reported; only its holder may (without fences also another, while the job is not over).
+
+        ``stopping``: by a worker that was told to stop.
+        """
         record = self.records.get(held.job)
         self.wakes.append(now)
         if record is None:
@@ -137,6 +140,8 @@ class Store(Records):
             record.state, record.over_at = "cancelled", now
         elif outcome == "ok" and self.broken != "fails what is done":
             self._finish(record, result, now)
+            if stopping and self.broken == "stop repeats what is done":
+                self._wait(record, now)
         elif outcome == "ok":
             record.state, record.over_at = "failed", now
         else:
@@ -168,8 +173,6 @@ class Store(Records):
             if self._holds(each) and each is not running:
                 self.release([each], now, each)  # at most once, what was in hand is gone with its slot
         self.wakes.append(now)
-        if running and why == "stopped" and self.records[running.job].state == "finished":
-            self._wait(self.records[running.job], now)
         if running is None or not self._holds(running):
             return
         record = self.records[running.job]

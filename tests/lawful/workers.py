@@ -1,16 +1,15 @@
 """Worker programs at work: the supervisor's round, and each slot's."""
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from tests.lawful.ends import FATAL, Mortal
 from tests.lawful.processes import MILLI, Body, Slot
 from tests.lawful.records import Held
 from tests.lawful.world import us
 
-if TYPE_CHECKING:
-    pass
-
 LONG: Final = us(60)
+FALLS_FROM: Final = 10**6
+"""A fence that no history's grants come up to."""
 
 
 class Worker(Mortal):
@@ -159,7 +158,7 @@ class Worker(Mortal):
         line = self.play.told.line(
             slot.writer, now, "started", job=held.job, run=run,
             attempt=1 if store.broken == "tells each run the first attempt" else held.attempt,
-            fence=abs(held.grant - (10**6 if store.broken == "fences fall" else 0)) if self.promise.fenced else 0,
+            fence=self._fence(held) if self.promise.fenced else 0,
             args_sum="x" if wrong else f"a-{held.job}",
         )  # fmt: skip
         if slot.doomed:
@@ -167,6 +166,9 @@ class Worker(Mortal):
             return
         self.play.ran(held.job, now)
         self._plan(slot, body, plan.takes, now)
+
+    def _fence(self, held: Held) -> int:
+        return FALLS_FROM - held.grant if self.play.store.broken == "fences fall" else held.grant
 
     def _plan(self, slot: Slot, body: Body, takes: int, now: int) -> None:
         policy, spec, broken = self.world.policy, body.spec, self.play.store.broken
@@ -230,15 +232,16 @@ class Worker(Mortal):
         if slot.dead:
             return
         store = self.play.store
-        self.send(lambda _: store.complete(body.held, body.outcome, f"r-{body.run}", self.play.now),
-                  lambda _: self._reported(slot, body))  # fmt: skip
+
+        def step(_: object) -> None:
+            store.complete(body.held, body.outcome, f"r-{body.run}", self.play.now, stopping=self.stopping)
+
+        self.send(step, lambda _: self._reported(slot, body))
 
     def _reported(self, slot: Slot, body: Body) -> None:
         if slot.dead or slot.body is not body:
             return
         slot.body = None
-        if self.stopping and self.play.store.broken == "stop repeats what is done":
-            self._tell_death([], body.held, "stopped", False)  # noqa: FBT003
         if self.habits.forks:
             self.play.gone(self.name, slot.pid, 0)
             slot.pid, slot.writer = self.play.new_pid(), ""

@@ -30,9 +30,13 @@ def inferred(history: "History", story: Job, causes: "Causes") -> Iterator[tuple
     for worker, lo, hi in sorted(cuts, key=lambda cut: cut[1]):
         yield max(lo, zero), 1, worker, f"can't renew its leases{_until(hi, zero)}", False
     for number, (a, b) in enumerate(story.pairs, start=1):
-        why = [_because(cause, a, b, number, causes) for cause in sorted(causes.repeat(a, b, story))]
-        reasons = "; or ".join(why) or "none of the seven causes holds"
-        yield b.start, 1, QUEUE, f"run {number + 1} follows run {number} because: {reasons}", False
+        found = causes.of(a, b, story)
+        turned = () if found else sorted(causes.repeat(a, b, story))
+        why = [_because(cause, a, b, number, causes) for cause in sorted(found)]
+        why += [_because(cause, b, a, number + 1, causes) for cause in turned]
+        order = f"run {number} follows run {number + 1}, as may be without fences," if turned else ""
+        order = order or f"run {number + 1} follows run {number}"
+        yield b.start, 1, QUEUE, f"{order} because: {'; or '.join(why) or 'none of the seven causes holds'}", False
 
 
 def _due(run: Run, number: int, causes: "Causes") -> Iterator[tuple[int, int, str, str, bool]]:
@@ -46,15 +50,13 @@ def _because(cause: Cause, a: Run, b: Run, number: int, causes: "Causes") -> str
     if cause is Cause.FAILED:
         return f"run {number} {'timed out' if a.outcome != 'error' else 'failed'} at {_at(a.end_hi, zero)}"
     if cause is Cause.KILLED:
-        deaths = [death for death in causes.deaths(a) if death.lo <= b.start]
-        known = max(deaths, key=lambda death: death.lo)  # the one that is known most closely
+        until = min(causes.report_hi(a), b.start)
+        known = max(
+            (death for death in causes.deaths(a) if death.lo <= until), key=lambda death: death.lo
+        )  # most closely
         return f"{known.of} of {a.worker} died at {_at(known.lo, zero)} or later"
-    if cause is Cause.LEASE_ENDED:
-        window = causes.grant_lo(a), b.start
-        lo, hi = max(
-            causes.cuts(a.worker, a.life), key=lambda cut: min(cut[1], window[1]) - max(cut[0], window[0])
-        )  # the longest that lies between the two
-        return f"{a.worker} could not renew its lease from {_at(lo, zero)}{_until(hi, zero)}"
+    if cause is Cause.LEASE_ENDED and (cut := causes.unrenewed(a, b).cut):
+        return f"{a.worker} could not renew its lease from {_at(cut[0], zero)}{_until(cut[1], zero)}"
     return {
         Cause.STORE_LOSS: "the store lost writes, as the canary shows",
         Cause.LOST_REPLY: "a reply may have been lost, and the queue says that it repeats then",

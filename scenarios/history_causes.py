@@ -6,10 +6,11 @@ accuses the queue.
     grant_lo(a)  start(a)            end(a)  report_hi(a)      start(b)
         |<-- G -->|<------ body ------>|<- report_s ->|            |
         |<--------- a kill in here: cause 2 ---------->|           |
-        |<--------- one cut that covers L - H - m: cause 3 ------->|
+        |<--- one cut that covers L - H - m: cause 3 --->|
 """
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from stormproof_target import Policy, Promise
@@ -23,6 +24,20 @@ from scenarios.history_types import FOREVER, Job, Run, ns
 
 if TYPE_CHECKING:
     from scenarios.history import History
+
+
+@dataclass(frozen=True, slots=True)
+class Unrenewed:
+    """The longest time in which a run's worker could not renew its lease, while that mattered.
+
+    ``window`` is where it mattered; ``cut`` (None: it could always) kept it from renewing for ``lasted`` ns therein.
+    ``held``: the hold at whose begin the window ends, and the end of that hold.
+    """
+
+    window: Interval
+    cut: Interval | None
+    lasted: int
+    held: Interval | None
 
 
 class Causes(Heard):
@@ -93,14 +108,22 @@ class Causes(Heard):
         return run.outcome == "exit" and run.end_hi - self.grant_lo(run) >= ns(self.policy.timeout_s)
 
     def lease_may_have_ended(self, a: Run, b: Run) -> bool:
-        """Whether one cut of a's worker, within [grant(a), start(b)], was long enough to end its lease."""
-        window = self.grant_lo(a), min(self.report_hi(a), b.start)  # whose end was heard holds no lease
+        """Whether one cut of a's worker was long enough to end a's lease before b started."""
+        longest = self.unrenewed(a, b)
+        return longest.cut is not None and longest.lasted >= self.lease_ends_after
+
+    def unrenewed(self, a: Run, b: Run) -> Unrenewed:
+        """Of a, from its grant until the report of its end, b's start, or an outage after which b's start was held."""
+        lo, hi, held = self.grant_lo(a), min(self.report_hi(a), b.start), None  # whose end was heard holds no lease
         for outage, over in self._holds:
-            if outage <= b.start < over:  # between the two no lease ended
-                window = window[0], min(window[1], outage)
-        if self.lease_ends_after <= 0:  # any cut at all may have ended it
-            return bool(self.cuts(a.worker, a.life))
-        return any(self._blocked(a, cut, window) >= self.lease_ends_after for cut in self._touching(a, *window))
+            if outage <= b.start < over and outage < hi:  # between the two no lease ended
+                hi, held = outage, (outage, over)
+        window = lo, max(lo, hi)
+        # Where a lease ends at once, any cut at all may have ended it.
+        cuts = self._touching(a, *window) if self.lease_ends_after > 0 else self.cuts(a.worker, a.life)
+        blocked = {cut: self._blocked(a, cut, window) for cut in cuts}
+        longest = max(blocked, key=blocked.__getitem__, default=None)
+        return Unrenewed(window, longest, blocked[longest] if longest else 0, held)
 
     def _blocked(self, run: Run, cut: Interval, window: Interval) -> int:
         """How long the cut kept the run's worker from renewing, in ns: all of it, or what stalls add up to."""

@@ -22,15 +22,7 @@ def causes_rejected(causes: "Causes", a: Run, b: Run, job: Job) -> tuple[str, ..
             else f"Not failed before: {a.run} failed at {_at(a.end_lo, zero)}, {b.run} started at {_at(b.start, zero)}."
         ]
     sentences.append(_not_killed(causes, a, between, zero))
-    cuts = [cut for cut in causes.cuts(a.worker, a.life) if cut[0] <= b.start and cut[1] >= window[0]]
-    needed_s = promise.lease_s - promise.heartbeat_s - promise.margin_s
-    longest_s = max((s(min(hi, b.start) - max(lo, window[0])) for lo, hi in cuts), default=0.0)
-    sentences.append(
-        f"Lease not ended: {a.worker} was cut off for at most {longest_s:.3f} s between {_at(window[0], zero)} and"
-        f" {_at(b.start, zero)}; {needed_s:.3f} s are needed (lease - heartbeat - margin)."
-        if cuts
-        else f"Lease not ended: {a.worker} could renew it from {_at(window[0], zero)} to {_at(b.start, zero)}."
-    )
+    sentences.append(_not_ended(causes, a, b, zero))
     canary = history.canary
     sentences.append(
         f"No store loss: all {canary.acked} canary writes survived."
@@ -94,6 +86,19 @@ def _not_killed(causes: "Causes", a: Run, between: str, zero: int) -> str:
     until = life.exit_lo if life and life.exit_hi < FOREVER else FOREVER
     lived = f"lived until {_at(until, zero)}" if until < FOREVER else "outlived the run"
     return f"No kill: neither {a.worker} pid {a.pid} nor its supervisor was killed in {between}; the worker {lived}."
+
+
+def _not_ended(causes: "Causes", a: Run, b: Run, zero: int) -> str:
+    longest = causes.unrenewed(a, b)
+    begin, end = (_at(t, zero) for t in longest.window)
+    held = [_at(t, zero) for t in longest.held or ()]
+    said = (
+        f"Lease not ended: {a.worker} could renew it from {begin} to {end}."
+        if longest.cut is None
+        else f"Lease not ended: {a.worker} was cut off for at most {s(longest.lasted):.3f} s between {begin} and {end};"
+        f" {s(causes.lease_ends_after):.3f} s are needed (lease - heartbeat - margin)."
+    )
+    return said + (f" No lease ends from {held[0]} to {held[1]}: promised after an outage." if held else "")
 
 
 def _at(t: int, zero: int) -> str:

@@ -133,6 +133,17 @@ def test_each_repeat_is_told_with_its_cause(why: str) -> None:
     assert f"run 2 follows run 1 because: {why}" in says
 
 
+def test_where_no_fences_tell_the_order_the_other_one_is_told_with_its_cause() -> None:
+    says = life(acked("j", 0), run("j", 2.95, 3), run("j", 3.05, 3.1, on="w2"), cut("w2", 0.1, 2.9))
+    why = "w2 could not renew its lease from 0.100 s to 2.900 s"
+    assert f"run 1 follows run 2, as may be without fences, because: {why}" in says
+
+
+def test_a_lease_is_told_to_have_ended_by_the_longest_cut_before_the_successor() -> None:
+    says = life(acked("j", 0), run("j", 0.1, 9), cut("w1", 0.5, 2), cut("w1", 3.5, 9), run("j", 4, 4.1, on="w2"))
+    assert "run 2 follows run 1 because: w1 could not renew its lease from 0.500 s to 2.000 s" in says
+
+
 def test_a_lost_reply_is_told_where_the_queue_repeats_for_it() -> None:
     promise = replace(PROMISE, lost_reply_repeats=True)
     says = life(acked("j", 0), run("j", 0.1, 0.4), cut("w1", 0.2, 0.6), run("j", 1, 1.1, on="w2"), promise=promise)

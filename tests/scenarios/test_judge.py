@@ -15,7 +15,7 @@ from scenarios.checkers import registry as registered
 from scenarios.history import History, HistoryError
 from scenarios.judge import CheckerJudgement, judge
 from scenarios.scenario import Scenario
-from tests.scenarios.histories import PROMISE, SCENARIO, Lines, acked, canary, fault, history, run, state, target
+from tests.scenarios.histories import PROMISE, SCENARIO, Lines, acked, canary, cut, fault, history, run, state, target
 
 pytestmark = pytest.mark.unit
 
@@ -135,6 +135,27 @@ def test_a_finding_of_a_repeat_rejects_each_cause_with_its_numbers() -> None:
     assert len(finding.causes_rejected) == 7
     assert all(": " in sentence and sentence.endswith(".") for sentence in finding.causes_rejected)
     assert "0.000 s to 0.400 s" in " ".join(finding.causes_rejected)
+
+
+def _lease(*lines: Lines, promise: Promise = PROMISE) -> str:
+    (finding,) = of("duplicates", acked("j", 0), *lines, promise=promise).judged.findings
+    return next(sentence for sentence in finding.causes_rejected if sentence.startswith("Lease"))
+
+
+def test_a_finding_measures_a_lease_until_the_end_was_heard_or_an_outage_began() -> None:
+    """What would be long enough, and came after that, is not held against it, and so not told."""
+    again = run("j", 7, 7.1, on="w2", fence=2)
+    said = _lease(run("j", 0.5, 1, fence=1), cut("w1", 0.8, 0.9), cut("w1", 2, 6), again)
+    assert said == (
+        "Lease not ended: w1 was cut off for at most 0.100 s between 0.300 s and 1.200 s; 1.130 s are needed"
+        " (lease - heartbeat - margin)."
+    )
+    held = (run("j", 1.9, 7, fence=1), fault("full", 2, 5, "refused"), run("j", 5.2, 5.3, on="w2", fence=2))
+    said = _lease(*held, promise=replace(PROMISE, hold_s=2.0))
+    assert said == (
+        "Lease not ended: w1 was cut off for at most 0.500 s between 1.700 s and 2.500 s; 1.130 s are needed"
+        " (lease - heartbeat - margin). No lease ends from 2.500 s to 6.500 s: promised after an outage."
+    )
 
 
 @pytest.mark.parametrize("durability", ["everysec", "no"])

@@ -22,7 +22,8 @@ class Anchors(Beside):
     """A thread that tells ``anchor`` events: ``server_us`` was read between ``lo_ns`` and the event's own time.
 
     ``server`` is the process that answered (its run id), since a restart may be on another machine. A server that does
-    not answer is asked again later.
+    not answer is asked again later. If it ends by itself (no ledger line can be written, which is told elsewhere),
+    anchors are missing, and that excuses nobody.
     """
 
     def __init__(self, tell: Callable[..., int], port: int, every_s: float = EVERY_S) -> None:

@@ -112,6 +112,11 @@ def metric_key(metric: str, quantile: float | None) -> str:
     return f"max {metric}" if quantile == 1.0 else f"p({round(quantile * 100, 6):g}) {metric}"
 
 
+def quantiles(objectives: Iterable[Objective]) -> frozenset[float]:
+    """Those that are asked for."""
+    return frozenset(each.quantile for each in objectives if each.quantile is not None)
+
+
 def parse_objectives(texts: Iterable[str], origin: str) -> tuple[Objective, ...]:
     """A scenario's objectives. Raises ``ObjectiveError``; ``origin`` (file or scenario) leads every error."""
     errors: list[str] = []

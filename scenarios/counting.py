@@ -4,6 +4,7 @@ from typing import Final
 
 from chaos.beside import Beside
 from chaos.environment import Environment
+from chaos.errors import HarnessError
 from loadtests.producer_client import ProducerClient, ProducerError
 
 INTERVAL_S: Final = 0.5
@@ -19,6 +20,11 @@ class Counting(Beside):
         self.every_s = every_s
         self._env, self._client = env, client
         self.outstanding = 1  # until it was counted, nobody knows that there is none
+
+    def check(self) -> None:
+        """Raise ``HarnessError`` if counts are missing because the thread ended."""
+        if self.error is not None:
+            raise HarnessError(f"jobs can't be counted any more: {self.error}") from self.error
 
     def _look_on(self) -> None:
         while not self.stopping.wait(self.every_s) and not self._client.closed:

@@ -10,6 +10,7 @@ from typing import Final
 from stormproof_target import Description, JobSpec
 
 from chaos.planned import Planned
+from loadtests.arrivals import Arrivals
 from scenarios.scenario import Scenario
 
 LOAD_S_MAX: Final = 16.0
@@ -55,6 +56,7 @@ def fit(scenario: Scenario, description: Description, *, own_store: bool = True)
     if scenario.faults and not faults:  # what is left would be another experiment under this one's claim
         not_applicable = not_applicable or without_faults[0]
     load = scenario.load.with_jobs(jobs) if jobs else scenario.load
+    load, without_delays = _delays(load, description)
     slowed = load.slowed(description.sustainable_rate_s, LOAD_S_MAX)
     programs, slots = _programs(scenario, description.slots_per_worker)
     stretch = slowed.for_s / load.for_s
@@ -69,7 +71,7 @@ def fit(scenario: Scenario, description: Description, *, own_store: bool = True)
         worker_programs=programs,
         slots=slots,
         jobs_left_out=load.count - slowed.count,
-        left_out=(*without_faults, *without_jobs),
+        left_out=(*without_faults, *without_jobs, *without_delays),
         not_applicable=not_applicable,
     )
 
@@ -97,6 +99,12 @@ def _jobs(scenario: Scenario, description: Description) -> tuple[dict[JobSpec, f
         else:
             kept[spec] = weight
     return kept, left_out
+
+
+def _delays(load: Arrivals[JobSpec], description: Description) -> tuple[Arrivals[JobSpec], list[str]]:
+    """A target that knows no delay gets all jobs at once."""
+    at_once = load if "delay" in description.abilities else load.without_delays()
+    return at_once, [] if at_once == load else ["delays of jobs: not applicable without delay"]
 
 
 def _can_be_reached(text: str, scenario: Scenario, faults: list[Planned], description: Description) -> bool:

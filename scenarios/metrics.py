@@ -6,11 +6,13 @@ an infinite one. Every number comes with the count of samples behind it.
 """
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from stormproof_target import Promise
 
+from reports.objectives import metric_key
 from reports.run_record import Latency, Metric, Percentile, Recovery, Remainder
 from scenarios.checkers import lost
 from scenarios.history_cuts import merged
@@ -49,14 +51,13 @@ class Metrics:
         self.able = self.jobs.filter((pl.col("outcome") == "acked") & pl.col("can_succeed") & kept)
         self.disturbed = disturbed(history, recovery_ns(promise))
 
-    def all(self) -> tuple[Metric, ...]:
-        """In the order in which a report shows them."""
+    def all(self, quantiles: Iterable[float] = ()) -> tuple[Metric, ...]:
+        """In the order in which a report shows them. ``quantiles`` of job time are measured besides the usual ones."""
         return (
             self.lost_jobs(),
             self.unfinished(),
             self.success_rate(),
-            *(self.job_time(q) for q in QUANTILES),
-            self.job_time(1.0),
+            *(self.job_time(q) for q in sorted({*QUANTILES, *quantiles, 1.0})),
             self.recovery(),
             *self.availability(),
             self.unknownshare(),
@@ -127,7 +128,7 @@ class Metrics:
 
     def job_time(self, q: float) -> Metric:
         """Quantile ``q`` (1: the longest) of job time; jobs that never ended well are infinite."""
-        name = "max job_time" if q >= 1 else f"p({q * 100:g}) job_time"
+        name = metric_key("job_time", q)
         undisturbed = self.able.filter(self.untouched)
         rest = None
         if undisturbed.height < self.able.height:

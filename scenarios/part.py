@@ -15,7 +15,7 @@ from chaos.errors import HarnessError
 from chaos.proxy.toxiproxy import ToxiproxyServer
 from reports import run_record as rr
 from reports.evaluate import evaluate_all
-from reports.objectives import Policy
+from reports.objectives import Policy, quantiles
 from reports.verdict import Verdict, worst
 from scenarios.campaign_plan import CampaignPlan, PartPlan
 from scenarios.catalog import CATALOG
@@ -82,7 +82,7 @@ def run_part(bench: Bench, part: PartPlan, policy: Policy) -> rr.Part:
         runs.append(run)
         measured += [metrics] if metrics is not None else []
     description = descriptions[-1]
-    over_all = pooled(measured) if measured else ()
+    over_all = pooled(measured, quantiles(policy.objectives)) if measured else ()
     results = evaluate_all(policy.objectives, over_all, _length_s(measured))
     rows = sometimes(runs, description.promise, description.abilities, CATALOG)
     return rr.Part(

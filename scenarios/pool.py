@@ -1,10 +1,11 @@
 """Metrics over all scenarios of a target, for the objectives of a policy. Samples are pooled, not averaged."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import polars as pl
 
+from reports.objectives import metric_key
 from reports.run_record import Metric, Remainder
 from scenarios.metrics import QUANTILES, Metrics
 from scenarios.samples import quantile_s
@@ -14,13 +15,13 @@ SUMMED: Final = ("lost", "unfinished")
 SHARES: Final = ("success_rate", "availability", "availability_raw", "unknown_share")
 
 
-def pooled(scenarios: Sequence[Metrics]) -> tuple[Metric, ...]:
-    """One metric a name; ``scenarios`` are those of one target."""
+def pooled(scenarios: Sequence[Metrics], quantiles: Iterable[float] = ()) -> tuple[Metric, ...]:
+    """One metric a name; ``scenarios`` are those of one target. ``quantiles`` of job time besides the usual ones."""
     each = [{metric.name: metric for metric in metrics.all()} for metrics in scenarios]
     return (
         *(_sum([named[name] for named in each]) for name in SUMMED),
         *(_share([named[name] for named in each]) for name in SHARES),
-        *_job_times(scenarios),
+        *_job_times(scenarios, quantiles),
         _slowest_recovery([named["recovery"] for named in each]),
         Metric(
             name="dead_letter_age",
@@ -45,11 +46,11 @@ def _share(metrics: Sequence[Metric]) -> Metric:
     return Metric(name=metrics[0].name, value=good / n if n else None, unit="ratio", n=n)
 
 
-def _job_times(scenarios: Sequence[Metrics]) -> Iterator[Metric]:
+def _job_times(scenarios: Sequence[Metrics], quantiles: Iterable[float]) -> Iterator[Metric]:
     able = pl.concat([metrics.able.select("time") for metrics in scenarios])
     free = pl.concat([metrics.able.filter(metrics.untouched).select("time") for metrics in scenarios])
-    for q in (*QUANTILES, 1.0):
-        name = "max job_time" if q >= 1 else f"p({q * 100:g}) job_time"
+    for q in sorted({*QUANTILES, *quantiles, 1.0}):
+        name = metric_key("job_time", q)
         rest = Remainder(value=quantile_s(free, q), n=free.height) if free.height < able.height else None
         yield Metric(name=name, value=quantile_s(able, q), unit="s", n=able.height, without_stalls=rest)
 

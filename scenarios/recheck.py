@@ -10,7 +10,7 @@ from stormproof_target import Description, Promise
 
 from chaos.schedule import FaultResult
 from reports.evaluate import evaluate_all
-from reports.objectives import Policy
+from reports.objectives import Policy, quantiles
 from reports.run_record import FaultRun, ObjectiveResult, Part, ScenarioRun
 from reports.verdict import Verdict, worst
 from scenarios.catalog import CATALOG
@@ -114,7 +114,7 @@ def check_part(
         # What is judged over all scenarios is not asked again, so it stands: a pass of the rest does not undo it.
         stand = [*(each.verdict for each in part.objectives), *(row.verdict for row in part.sometimes)]
         return replace(part, scenarios=tuple(runs), verdict=worst([*(run.verdict for run in runs), *stand])), again
-    over_all = pooled(measured)
+    over_all = pooled(measured, quantiles(policy.objectives))
     length_s = sum((each.history.end - each.history.begin) / 1e9 for each in measured)
     results = evaluate_all(policy.objectives, over_all, length_s)
     rows = sometimes(runs, description.promise, description.abilities, CATALOG)

@@ -9,7 +9,7 @@ from stormproof_target import Description, Promise
 
 from chaos.schedule import FaultResult
 from reports.evaluate import evaluate_all
-from reports.objectives import parse_objectives
+from reports.objectives import parse_objectives, quantiles
 from reports.run_record import (
     Cause,
     CheckerRun,
@@ -68,9 +68,9 @@ def record(
         Situation(expression=each.expression, measured=each.measured, reached=each.reached)
         for each in evaluate_situations(scenario.reach, history, promise, scenario)
     )
-    numbers = metrics.all()
-    duration_s = (history.end - history.begin) / 1e9
-    objectives = evaluate_all(parse_objectives(scenario.objectives, scenario.name), numbers, duration_s)
+    wanted = parse_objectives(scenario.objectives, scenario.name)
+    numbers = metrics.all(quantiles(wanted))
+    objectives = evaluate_all(wanted, numbers, (history.end - history.begin) / 1e9)
     by_name = {metric.name: metric for metric in numbers}
     verdict = worst(
         [

@@ -121,6 +121,7 @@ class ScenarioRunner:
             with Counting(env, client, self._count_every_s) as counting, Observing(env) as observing:
                 faults = self._under_load(env, client)
                 self._rest(env, counting)
+            counting.check()
             observing.check()
             self._states(env, client)
             tell_keys(env, promise.keys)

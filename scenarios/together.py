@@ -52,6 +52,10 @@ class Together:
         kept = [(load, {spec: weight for spec, weight in load.jobs.items() if spec in jobs}) for load in self.loads]
         return replace(self, loads=tuple(load.with_jobs(mine) for load, mine in kept if mine))
 
+    def without_delays(self) -> Self:
+        """The same loads, with every job due at once."""
+        return replace(self, loads=tuple(load.without_delays() for load in self.loads))
+
     def stretched(self, factor: float) -> Self:
         """Spread the same jobs over ``factor`` times the time."""
         return replace(self, loads=tuple(load.stretched(factor) for load in self.loads))

@@ -61,6 +61,10 @@ class Arrivals(Protocol[T]):
         """Return the same load of other kinds of job: their number stays."""
         ...
 
+    def without_delays(self) -> Self:
+        """Return the same load with every job due at once; itself if no job has a delay."""
+        ...
+
     def stretched(self, factor: float) -> Self:
         """Spread the same jobs over ``factor`` times the time. Raises ``ArrivalsError`` unless factor > 0."""
         ...

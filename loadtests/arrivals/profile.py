@@ -80,6 +80,10 @@ class Profile(ABC, Generic[T]):
         """Return the same load of other kinds of job: their number stays."""
         return replace(self, jobs=jobs)
 
+    def without_delays(self) -> Self:
+        """Return the same load with every job due at once; itself if no job has a delay."""
+        return self if self.delayed is None else replace(self, delayed=None)
+
     def stretched(self, factor: float) -> Self:
         """Spread the same jobs over ``factor`` times the time. Raises ``ArrivalsError`` unless factor > 0."""
         return replace(self, for_s=self.for_s * factor)

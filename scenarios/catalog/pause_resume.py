@@ -24,7 +24,7 @@ PAUSE_RESUME = Scenario(
         pause(for_s=6).at(s=2.0),  # long enough for some seconds in which nothing else is broken
         redis_down(for_s=0.5).at(s=2.4),
     ],
-    needs=frozenset({"pause", "delay"}),
+    needs=frozenset({"pause"}),
     reach=["fired at pause >= 1", "fired at redis down >= 1", "in flight at redis down >= 1"],
     objectives=["lost == 0", "unfinished == 0", "recovery < 6s"],
 )

@@ -49,7 +49,7 @@ class ReferenceTarget(Target):
     program: ClassVar[str] = "system.reference.cli"  # the module that is `stormq`
 
     def promise(self) -> Promise:
-        """The seven promises of PROMISES.md, under the policy that was asked for."""
+        """The promises of PROMISES.md, under the policy that was asked for."""
         policy, settings = self.setup.policy, self._settings
         numbered = {
             1: ("delivery",),

@@ -1,7 +1,9 @@
 """A scenario fitted to what a target can do, and what is said about the rest."""
 
 from dataclasses import replace
+from random import Random
 
+import pytest
 from stormproof_target import ABILITIES, Description, Promise
 
 from scenarios.catalog import CATALOG
@@ -50,6 +52,18 @@ def test_what_the_target_lacks_is_left_out_with_its_situations_and_said() -> Non
     assert len(poison.left_out) == 4
 
 
+@pytest.mark.parametrize("name", ["pause_resume", "cancelled"])
+def test_a_target_without_delays_gets_the_same_jobs_at_once_and_that_is_said(name: str) -> None:
+    scenario = CATALOG[name]
+    fitted = fit(scenario, replace(ABLE, abilities=ABLE.abilities - {"delay"}))
+    assert not fitted.not_applicable
+    assert any(arrival.delay_s for arrival in scenario.load.plan(Random(1)))
+    arrivals = list(fitted.scenario.load.plan(Random(1)))
+    assert len(arrivals) == scenario.load.count
+    assert not any(arrival.delay_s for arrival in arrivals)
+    assert fitted.left_out == ("delays of jobs: not applicable without delay",)
+
+
 def test_a_scenario_that_needs_what_the_target_lacks_is_not_applicable() -> None:
     scenario = replace(CATALOG["steady"], needs=frozenset({"delay"}))
     fitted = fit(scenario, replace(ABLE, abilities=frozenset()))
@@ -94,7 +108,7 @@ def test_limits_steps_of_an_operator_and_releases_ask_for_a_target_that_has_them
     )
     for name, ability in {
         "concurrency_limit": "concurrency", "five_queues": "concurrency", "slow_queue": "concurrency",
-        "rate_limit": "rate", "pause_resume": "delay, pause", "rolling_deploy": "releases",
+        "rate_limit": "rate", "pause_resume": "pause", "rolling_deploy": "releases",
         "worker_poison": "stall_bound", "delayed": "delay", "cancelled": "cancel",
     }.items():  # fmt: skip
         assert fit(CATALOG[name], bare).not_applicable == f"the target has no {ability}"

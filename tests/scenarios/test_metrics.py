@@ -7,9 +7,12 @@ import pytest
 from stormproof_target import ABILITIES, BackoffPolicy
 from stormproof_target.spec import fails
 
+from reports.evaluate import evaluate_all
+from reports.objectives import parse_objectives, quantiles
 from reports.run_record import SERIES_BINS_MAX, Metric
 from scenarios.history import History
 from scenarios.metrics import Metrics
+from scenarios.pool import pooled
 from scenarios.samples import samples_needed
 from scenarios.series import bin_width_s, marks, series
 from tests.scenarios.histories import (
@@ -49,6 +52,20 @@ def done(count: int, took: float = 0.1, every: float = 0.1, first: float = 0.0, 
 
 def measured(told: History, **more: object) -> dict[str, Metric]:
     return {metric.name: metric for metric in Metrics(told, PROMISE, SCENARIO, **more).all()}  # type: ignore[arg-type]
+
+
+def test_a_quantile_that_an_objective_asks_for_is_measured() -> None:
+    wanted = parse_objectives(["p(90) job_time < 3s", "p(99.9) job_time < 9s"], "test")
+    metrics = Metrics(
+        history(*done(18), acked("j", 0), acked("k", 0), state("j", "waiting"), state("k", "waiting")),
+        PROMISE,
+        SCENARIO,
+    )
+    for numbers in (metrics.all(quantiles(wanted)), pooled([metrics], quantiles(wanted))):
+        told = {metric.name: metric.value for metric in numbers}
+        assert told["p(90) job_time"] == pytest.approx(0.1)
+        assert told["p(99.9) job_time"] == math.inf
+        assert [each.measured for each in evaluate_all(wanted, numbers, 1)] == [pytest.approx(0.1), math.inf]
 
 
 def test_a_job_that_never_ends_is_infinite_and_reaches_the_quantile_that_counts_it() -> None:

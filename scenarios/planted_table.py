@@ -66,12 +66,12 @@ def _list(catches: Iterable[Catch]) -> Iterable[str]:
     for catch in catches:
         bug, right = catch.bug, catch.by.get(catch.bug.caught_by, ())
         also = ", ".join(f"{name} ({len(where)})" for name, where in catch.by.items() if name != bug.caught_by)
-        name = bug.name + (" †" if bug.after_freeze else "") + (" ‡" if bug.blind_spot else "")
+        name = bug.name + (" †" if bug.after_freeze else "")
         cells = (name, bug.title, bug.caught_by, catch.verdict, _named(right), also, catch.runs)
         yield f"| {' | '.join(map(str, cells))} |"
     if any(catch.bug.after_freeze for catch in catches):
         yield ""
-        yield "† written after the checkers were finished. ‡ a known blind spot."
+        yield "† written after the checkers were finished."
 
 
 def _named(scenarios: Sequence[str]) -> str:

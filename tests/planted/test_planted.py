@@ -40,20 +40,8 @@ def slow_ones(values: Iterable[T], everyday: Container[T]) -> list[object]:
     return [pytest.param(each, marks=[] if each in everyday else [pytest.mark.slow]) for each in values]
 
 
-def bugs() -> list[object]:
-    """Each bug; a known blind spot is expected to be missed, and one that is found after all is welcome."""
-    blind = pytest.mark.xfail(reason="a known blind spot: docs/planted.md says why", strict=False)
-    return [
-        pytest.param(
-            bug.name,
-            marks=[*([] if bug.name in EVERY_DAY else [pytest.mark.slow]), *([blind] if bug.blind_spot else [])],
-        )
-        for bug in PLANTED.values()
-    ]
-
-
 @pytest.mark.planted
-@pytest.mark.parametrize("name", bugs())
+@pytest.mark.parametrize("name", slow_ones(PLANTED, EVERY_DAY))
 def test_the_bug_fails_by_its_checker(name: str, tmp_path: Path) -> None:
     bug = PLANTED[name]
     result = run_campaign(CampaignPlan([part_of(bug)], SEED, tmp_path, ""), Quiet())

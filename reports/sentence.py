@@ -12,8 +12,8 @@ from reports.run_record import FaultRun, FindingRecord, ObjectiveResult, Part, R
 from reports.verdict import Verdict
 from reports.words import bound, count_word, measured, metric_words, plural
 
-# What each checker's finding accuses the target of; {n} is a count of jobs with the word.
-_ACCUSATIONS: Final[Mapping[str, str]] = {
+# What a finding accuses the target of, by its anomaly, or else by its checker; {n} is a count of jobs with the word.
+ACCUSATIONS: Final[Mapping[str, str]] = {
     "phantom": "ran {n} that nobody had enqueued so",
     "duplicates": "ran {n} again without a cause",
     "overlap": "ran {n} twice at the same time",
@@ -29,6 +29,15 @@ _ACCUSATIONS: Final[Mapping[str, str]] = {
     "late": "let {n} wait beside an idle slot",
     "results": "kept a wrong result of {n}",
     "unknown": "did not acknowledge {n} in calm time",
+    "unfenced zombie": "went on with {n} after the lease had ended",
+    "fence went back": "granted {n} with a lower fence than before",
+    "false attempt number": "told {n} a false attempt number",
+    "no jitter": "retried without the jitter of its backoff",
+    "one draw a process": "retried without the jitter of its backoff",
+    "exceeded grants": "exceeded a queue’s rate",
+    "rejected in calm": "rejected {n} in calm time",
+    "leaks": "kept memory or descriptors, or computed with nothing to do",
+    "residue": "left keys behind in the store",
 }
 _WHEN: Final[Mapping[str, str]] = {
     "kill tree": "a worker tree was killed",
@@ -87,7 +96,8 @@ def _did(part: Part, run: ScenarioRun) -> str:
                 of = f"{metric.value:,.0f} of {run.load.acknowledged:,} acknowledged jobs"
                 return f"{verb} {of}{rest}{_circumstance(run, finding)}"
         if finding is not None and finding.kind == "broken promise":
-            said = _ACCUSATIONS.get(finding.checker, f"broke its promise ({finding.checker}) with {{n}}")
+            said = ACCUSATIONS.get(finding.anomaly) or ACCUSATIONS.get(finding.checker)
+            said = said or f"broke its promise ({finding.checker}) with {{n}}"
             return said.format(n=plural(finding.times, "job")) + _circumstance(run, finding)
     missed = next((each for each in (*run.objectives, *part.objectives) if each.verdict is Verdict.FAIL), None)
     if missed is not None:

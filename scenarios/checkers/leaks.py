@@ -1,6 +1,5 @@
 """Processes of workers that keep what they should give back, or that compute with nothing to do."""
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -57,6 +56,7 @@ RUNS_MIN: Final = 40
 FDS_A_RUN: Final = 0.05
 FDS_MIN: Final = 16  # in all: more than a pool of connections adds once it is warm
 
+GROWTH: Final = "growth_mib"  # clause
 LATER_RUNS_MIN: Final = 50  # the earlier half warms up
 COPIES: Final = 8  # of what a job takes and returns: read, decoded, encoded, sent, and what an allocator keeps of it
 KIB: Final = 1 << 10
@@ -88,9 +88,9 @@ def leaks(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     ends, idle = _Ends(history), Idle(Rest(history.causes(promise, scenario.policy), scenario))
     judged = [verdict for each in processes for verdict in (_descriptors(each, ends), _memory(each))]
     largest = max((spec.args_kb + spec.result_kb for spec in scenario.load.jobs), default=0)
-    if (gains := promise.growth_mib * MIB + COPIES * largest * KIB) < math.inf:
-        own = _own_ends(history, processes)
-        judged += [_kept(each, own[each.pid], gains) for each in processes if each.pid in own]
+    if GROWTH in promise.sources:
+        own, allowed = _own_ends(history, processes), promise.growth_mib * MIB + COPIES * largest * KIB
+        judged += [_kept(each, own[each.pid], allowed) for each in processes if each.pid in own]
     for worker in dict.fromkeys(each.worker for each in processes):
         judged += idle.times(worker, [each for each in processes if each.worker == worker])
     for verdict in judged:
@@ -103,7 +103,7 @@ def leaks(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
                     at_ns=verdict.at,
                     says=verdict.says,
                     causes_rejected=verdict.rejected,
-                    clause="growth_mib" if verdict.anomaly == "memory kept of runs" else "leaks",
+                    clause=GROWTH if verdict.anomaly == "memory kept of runs" else "leaks",
                 )
             )
     return tally.judged()
@@ -167,7 +167,7 @@ def _own_ends(history: "History", processes: Iterable[Process]) -> dict[int, pl.
     return {int(str(pid)): mine["end_hi"] for (pid,), mine in enough.partition_by("pid", as_dict=True).items()}
 
 
-def _kept(each: Process, ended: pl.Series, gains: float) -> Wrong | Fine | None:
+def _kept(each: Process, ended: pl.Series, allowed: float) -> Wrong | Fine | None:
     """By the least memory at each number of its runs: what a run takes while it lasts is no growth."""
     counts = ended.search_sorted(pl.Series([t for t, _, _, _ in each.samples]), side="right").to_list()
     if counts[-1] - counts[0] < 2 * LATER_RUNS_MIN:
@@ -183,14 +183,15 @@ def _kept(each: Process, ended: pl.Series, gains: float) -> Wrong | Fine | None:
         return None
     half = len(points) // 2
     parts = points[half][1] - points[0][1], points[-1][1] - points[half][1]
-    if slope_lower(points) * runs < gains or min(parts) < gains / 4:
+    a_run = slope_lower(points)
+    if a_run * runs < allowed or min(parts) < allowed / 4:
         return True
     return Wrong(
         "memory kept of runs",
         each.samples[-1][0],
         f"Process {each.pid} of {each.worker} grew from {points[0][1] / MIB:.1f} MiB to {points[-1][1] / MIB:.1f} MiB"
-        f" in the later {runs:.0f} of its runs: at least {slope_lower(points) / KIB:.0f} KiB a run;"
-        f" {gains / MIB:.0f} MiB in all are promised.",
+        f" in the later {runs:.0f} of its runs: at least {a_run / KIB:.0f} KiB a run;"
+        f" {allowed / MIB:.0f} MiB in all are promised or allowed for.",
         (
             "No warm-up: the first half of its runs is left out, and its growth goes on in both parts of the other.",
             f"No large job: {COPIES} times the largest arguments and result are allowed for.",

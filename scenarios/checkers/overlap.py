@@ -1,4 +1,4 @@
-"""Two bodies of one job at once under leases that can't have ended; fences that go back; a worker that did not act."""
+"""Two bodies of a job at once under leases that can't have ended; fences that went back; a body past its lease."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final

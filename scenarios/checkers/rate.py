@@ -38,7 +38,7 @@ GAP_SHARE_MAX: Final = 0.25
 
 
 def rate(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
-    """Examined: runs, and grants that the queue tells of. Explained: too close to others, unless granted well before.
+    """Examined: runs, and grants that the queue tells of. Explained: started too close, granted perhaps long before.
 
     A run's grant lies between the earliest moment that its worker's cuts and stalls allow, as a rule ``start_gap_s``
     before its start, and its start. So a run whose whole interval lies in a window was granted in it, whatever the

@@ -99,8 +99,16 @@ CHECKERS: Final[Mapping[str, Registered]] = {
     "dead_letters": Registered(
         dead_letters, "jobs that must be dead letters, or must not", _jobs_end_dead, "dead_letters", ("dead_letters",)
     ),
-    "attempts": Registered(attempts, "jobs run too often, or given up early", _jobs_fail, "max_attempts", ("retries",)),
-    "overlap": Registered(overlap, "two bodies of one job at once under a lease", _always, "overlap"),
+    "attempts": Registered(
+        attempts,
+        "jobs run too often, given up early, or told a false attempt number",
+        _jobs_fail,
+        "max_attempts",
+        ("retries",),
+    ),
+    "overlap": Registered(
+        overlap, "two bodies of one job at once under a lease, and the fences of leases", _always, "overlap"
+    ),
     "timeouts": Registered(
         timeouts,
         "bodies ended too late, too early, or for no reason",

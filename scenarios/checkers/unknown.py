@@ -85,7 +85,7 @@ def _rejected_in_calm(history: "History", promise: Promise) -> Iterator[Finding]
             ),
             causes_rejected=(
                 f"No fault: none hit the producer or the store then, or in the {promise.reconnect_s:g} s before.",
-                f"No silence: the store answered each of {history.canary.acked} writes of the canary that lie near.",
+                "No silence: no write of the canary was left unanswered, or answered late, near it.",
                 "No stall: neither the machine nor the producer stood still, and the producer was sent no signal.",
             ),
             clause=REJECTIONS,

@@ -12,10 +12,10 @@ def alone(part: Part) -> RunRecord:
     return replace(sample.single(), parts=(part,))
 
 
-def with_finding(checker: str, times: int) -> Part:
+def with_finding(checker: str, times: int, anomaly: str = "") -> Part:
     """A part in which one checker alone found something."""
     run = sample.calm_run("redis_disconnects", "claim", sample._disconnects(), p95_s=0.5)
-    finding = replace(sample.stranded(), checker=checker, anomaly=checker, times=times, timeline=())
+    finding = replace(sample.stranded(), checker=checker, anomaly=anomaly or checker, times=times, timeline=())
     run = replace(run, verdict=Verdict.FAIL, findings=(finding,), why=(f"{checker}: {times} findings",))
     return replace(sample.reference_part(), scenarios=(run,), verdict=Verdict.FAIL)
 
@@ -61,6 +61,22 @@ def test_a_fault_that_was_the_only_one_is_the_circumstance() -> None:
 )
 def test_each_checker_has_its_accusation(checker: str, says: str) -> None:
     assert outcome(with_finding(checker, 1)) == f"reference 0.1.0 {says} in “Redis disconnects”"
+
+
+@pytest.mark.parametrize(
+    ("checker", "anomaly", "says"),
+    [
+        ("overlap", "double lease", "ran 1 job twice at the same time"),
+        ("overlap", "fence went back", "granted 1 job with a lower fence than before"),
+        ("overlap", "unfenced zombie", "went on with 1 job after the lease had ended"),
+        ("attempts", "false attempt number", "told 1 job a false attempt number"),
+        ("backoff", "no jitter", "retried without the jitter of its backoff"),
+        ("unknown", "rejected in calm", "rejected 1 job in calm time"),
+        ("leaks", "memory kept of runs", "kept memory or descriptors, or computed with nothing to do"),
+    ],
+)
+def test_an_anomaly_that_its_checkers_words_do_not_fit_has_its_own(checker: str, anomaly: str, says: str) -> None:
+    assert outcome(with_finding(checker, 1, anomaly)) == f"reference 0.1.0 {says} in “Redis disconnects”"
 
 
 def test_a_missed_objective_is_told_with_measured_value_and_limit() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reports.sentence import ACCUSATIONS
 from scenarios.checkers import Anomaly
 from scenarios.checkers.registry import CHECKERS
 from tests.scenarios.smallest import find
@@ -33,6 +34,10 @@ def test_a_finding_says_which_causes_were_considered_and_why_each_fails(
     for finding in find(checker, anomaly).findings:
         assert finding.causes_rejected, name
         assert all(": " in cause and cause.endswith(".") for cause in finding.causes_rejected), finding.causes_rejected
+
+
+def test_the_sentence_of_the_verdict_band_names_what_there_is() -> None:
+    assert set(ACCUSATIONS) <= {*CHECKERS, *(name for _, name, _ in DECLARED)}
 
 
 def test_every_checker_declares_what_it_finds() -> None:

@@ -12,6 +12,7 @@ from loadtests.arrivals import constant
 from scenarios.checkers.registry import CHECKERS
 from tests.scenarios.histories import (
     SCENARIO,
+    SOURCE,
     Lines,
     acked,
     anchors,
@@ -208,6 +209,8 @@ LEAKS = [
     illegal("leaks", "descriptor leak", "a supervisor's", HUNDRED, used("w1", 0, 10, slot=0, fds_s=10)),
     legal("leaks", "memory of many runs, of which nothing is promised", HUNDRED, used("w1", 0, 10, rss_s=5 * MIB),
           promise=promised(growth_mib=math.inf)),
+    legal("leaks", "memory of many runs, by a number without a sentence", HUNDRED, used("w1", 0, 10, rss_s=5 * MIB),
+          promise=promised(sources={"leaks": SOURCE})),
     legal("leaks", "memory for the first runs", HUNDRED, used("w1", 0, 5, rss_s=10 * MIB),
           used("w1", 5.25, 10, rss=80 * MIB)),
     legal("leaks", "a step in the later runs", HUNDRED, used("w1", 0, 7.5), used("w1", 7.75, 10, rss=60 * MIB)),

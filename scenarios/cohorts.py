@@ -180,7 +180,7 @@ _Needs = Callable[[History, "_Reduced", Mapping[str, Any]], History]
 
 def _unsplit(promise: Promise) -> Mapping[str, _Needs]:
     """Checkers that can't be split under this promise, each with the history that it gets."""
-    found: dict[str, _Needs] = {"backoff": _of_retried, "residue": _of_unfinished, "leaks": _of_times}
+    found: dict[str, _Needs] = {"backoff": _of_failed, "residue": _of_unfinished, "leaks": _of_times}
     if judges(promise):
         found["late"] = _of_waiting
     if promise.concurrency is not None:
@@ -205,7 +205,7 @@ class _Reduced:
     times: list[pl.DataFrame] = field(default_factory=list)
     bodies: list[pl.DataFrame] = field(default_factory=list)
     waited: list[tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=list)
-    retried: list[tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=list)
+    failed: list[tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=list)
     unfinished: list[tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=list)
     queues: set[str] = field(default_factory=set)
 
@@ -213,7 +213,7 @@ class _Reduced:
         worker = pl.col("worker").cast(pl.Enum(sorted(cohort.writers["worker"].drop_nulls().unique())))
         self.times.append(cohort.runs.select(worker, "pid", "start", "end_hi", process=pl.col("w").hash()))
         self.queues |= cohort.queues
-        self.retried.append(_with_runs(cohort, pl.col("n_failed") > 0))
+        self.failed.append(_with_runs(cohort, pl.col("n_failed") > 0))
         over = pl.col("state").is_in(OVER) & ~((pl.col("state") == "absent") & (pl.col("outcome") == "unknown"))
         if judges(self.promise):
             process = pl.col("w").cast(pl.Enum(sorted(cohort.writers["w"].unique())))
@@ -240,10 +240,10 @@ def _joined(whole: History, parts: Iterable[tuple[pl.DataFrame, pl.DataFrame]], 
     return history
 
 
-def _of_retried(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:
+def _of_failed(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:
     times = pl.concat(reduced.times)
     both = times.select("start", "process").sort("start"), times["end_hi"].sort()
-    return _joined(whole, reduced.retried, {**known, "starts_and_ends": both, "queues": frozenset(reduced.queues)})
+    return _joined(whole, reduced.failed, {**known, "starts_and_ends": both, "queues": frozenset(reduced.queues)})
 
 
 def _of_waiting(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:

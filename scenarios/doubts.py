@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from scenarios.history_cuts import merged, overlap_ns
+from scenarios.history_cuts import covered_ns, merged
 from scenarios.history_faults import HOST, StoreLoss
 from scenarios.history_types import FOREVER, ns, s
 
@@ -45,7 +45,7 @@ def _canary(history: "History") -> Iterator[str]:
     for a, b in pairwise(times):
         if b - a <= ns(SILENT_S_MAX):
             continue
-        silent = b - a - sum(overlap_ns(stall, (a, b)) for stall in stalls)
+        silent = b - a - covered_ns(stalls, a, b)
         if silent > ns(SILENT_S_MAX):
             yield (
                 f"the canary stood still for {s(silent):.1f} s from {s(a - history.begin):.1f} s on: nobody knows what"

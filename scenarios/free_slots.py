@@ -1,4 +1,4 @@
-"""What held a job back that was due: whether a slot was free for it, whom the queue took before it, stalls."""
+"""What held a job back that was due: whether a slot was free for it, whom the queue took before it."""
 
 from array import array
 from bisect import bisect_left
@@ -6,16 +6,21 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import polars as pl
+from stormproof_target import Promise
 
-from scenarios.history_cuts import merged, overlap_ns
 from scenarios.history_faults import PRODUCER
-from scenarios.history_types import FOREVER
+from scenarios.history_types import FOREVER, ns
 
 if TYPE_CHECKING:
     from scenarios.history import History
 
 
-class Slots:
+def promoted_within(promise: Promise) -> int:
+    """At most from the due time until the job waits, in ns."""
+    return ns(min(promise.promote_s, promise.sweep_s))
+
+
+class Capacity:
     """Whether a slot was surely free: bodies were at work, or begun later, in fewer slots than there are.
 
     Or, where there is one queue, in fewer processes than had begun a body before and begin one after.
@@ -74,21 +79,3 @@ class Fresh:
         starts, newest = self._started
         index = bisect_left(starts, by) - 1
         return newest[index] if index >= 0 else 0
-
-
-class Stalled:
-    """How long the machine let no process run, or not those of some worker."""
-
-    def __init__(self, history: "History") -> None:
-        """Stalls of the host and of each worker."""
-        self.intervals = merged((stall.lo, stall.hi) for stall in history.stalls)
-        self.ends = [hi for _, hi in self.intervals]
-
-    def within(self, lo: int, hi: int) -> int:
-        """In ns."""
-        total = 0
-        for each in self.intervals[bisect_left(self.ends, lo) :]:
-            if each[0] > hi:
-                break
-            total += overlap_ns(each, (lo, hi))
-        return total

@@ -15,6 +15,7 @@ from scenarios import history_small as small
 from scenarios import history_stored as stored
 from scenarios import history_tables as tables
 from scenarios.history_causes import Causes
+from scenarios.history_cuts import Interval, merged
 from scenarios.history_read import HistoryError, Ledgers, from_dicts, read_ledgers
 from scenarios.history_schema import COLUMNS, FEW, TYPES
 from scenarios.history_types import FOREVER, Job, Run
@@ -189,6 +190,11 @@ class History:
     def stalls(self) -> tuple[happened.Stall, ...]:
         """Times in which the machine did not let processes run."""
         return happened.stalls(self.few["stall"])
+
+    @cached_property
+    def stalled(self) -> list[Interval]:
+        """The same, disjoint and in order, whomever they hit."""
+        return merged((stall.lo, stall.hi) for stall in self.stalls)
 
     @cached_property
     def canary(self) -> happened.Canary:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from stormproof_target import Policy, Promise
 
 from chaos.causes import Cause
-from scenarios.history_cuts import STOLEN, Interval, merged, overlap_ns
+from scenarios.history_cuts import STOLEN, Interval, overlap_ns
 from scenarios.history_faults import PRODUCER
 from scenarios.history_heard import Heard
 from scenarios.history_holds import holds
@@ -46,7 +46,7 @@ class Causes(Heard):
     def __init__(self, history: "History", promise: Promise, policy: Policy) -> None:
         """``promise`` gives lease, heartbeat, margin and the gaps around a body; ``policy`` the timeout of a body."""
         super().__init__(history, promise, policy)
-        self._holds = holds(history.faults, merged((stall.lo, stall.hi) for stall in history.stalls), promise)
+        self._holds = holds(history.faults, history.stalled, promise)
         self._requeues: dict[str, list[int]] = defaultdict(list)
         for event in history.op_rows:
             if event["op"] == "requeue":

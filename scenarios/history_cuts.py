@@ -1,7 +1,7 @@
 """When a worker could not renew its leases: faults, freezes and stalls, as disjoint intervals."""
 
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +32,38 @@ def merged(intervals: Iterable[Interval], gap: int = 0) -> list[Interval]:
 def overlap_ns(a: Interval, b: Interval) -> int:
     """How much of ``a`` lies in ``b``."""
     return max(0, min(a[1], b[1]) - max(a[0], b[0]))
+
+
+def covered_ns(intervals: Sequence[Interval], lo: int, hi: int) -> int:
+    """How much of ``[lo, hi]`` is covered by intervals that are disjoint and in order."""
+    total = 0
+    for index in range(bisect_left(intervals, lo, key=itemgetter(1)), len(intervals)):
+        if intervals[index][0] > hi:
+            break
+        total += overlap_ns(intervals[index], (lo, hi))
+    return total
+
+
+def earlier(intervals: Sequence[Interval], t: int, by: int) -> int:
+    """So much before ``t``, not counting the time in intervals that are disjoint and in order."""
+    lo = t - by
+    for index in range(bisect_left(intervals, t, key=itemgetter(0)) - 1, -1, -1):
+        a, b = intervals[index]
+        if b <= lo:  # and so is the end of all before
+            break
+        lo -= min(b, t) - a
+    return lo
+
+
+def later(intervals: Sequence[Interval], t: int, by: int) -> int:
+    """So much after ``t``, in the same way."""
+    hi = t + by
+    for index in range(bisect_right(intervals, t, key=itemgetter(1)), len(intervals)):
+        a, b = intervals[index]
+        if a > hi:
+            break
+        hi += b - max(a, t)
+    return min(hi, FOREVER)
 
 
 class Cuts:
@@ -83,7 +115,7 @@ class Cuts:
 
     def _stalled(self, worker: str, within: Interval) -> int:
         """How long it stood still in an interval, in ns."""
-        return sum(overlap_ns(within, each) for each in self._slow(worker))
+        return covered_ns(self._slow(worker), *within)
 
     def _is_long(self, lo: int, hi: int) -> bool:
         return hi - lo > max(ns(self.promise.heartbeat_s), ns(0.1))

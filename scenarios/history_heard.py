@@ -1,11 +1,12 @@
 """What the queue surely heard of a job's runs, which may accuse, and all that it may have counted, which excuses."""
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from stormproof_target import Policy, Promise
 from stormproof_target.spec import FATAL
 
-from scenarios.history_cuts import Interval, merged, overlap_ns
+from scenarios.history_cuts import Interval, covered_ns, merged
 from scenarios.history_types import FOREVER, Job, Run, ns
 from scenarios.history_windows import Windows
 
@@ -20,7 +21,6 @@ class Heard(Windows):
         """``policy`` gives the timeout of a body."""
         super().__init__(history, promise)
         self.policy = policy
-        self._all: tuple[list[Interval], list[Interval], list[Interval]] | None = None
 
     def reported_surely(self, run: Run, job: Job) -> bool:
         """Whether nothing kept the queue from hearing of this end, and no later run had taken the job over."""
@@ -99,15 +99,13 @@ class Heard(Windows):
         count += sum(1 + (hi - lo) // period for lo, hi in parts if lo < hi)
         # A stall delays: a lease may end, or a body that it keeps from its first line run into its timeout.
         parts = [(max(lo, job.invoked), min(hi, until)) for lo, hi in slow]
-        stalled = (sum(overlap_ns(part, each) for each in stalls) for part in parts if part[0] < part[1])
+        stalled = (covered_ns(stalls, *part) for part in parts if part[0] < part[1])
         return count + sum(each // brief for each in stalled)
 
-    @property
+    @cached_property
     def _unheard(self) -> tuple[list[Interval], list[Interval], list[Interval]]:
         """Of all workers: cuts that may swallow a reply, those that only delay, and all that stalled; each disjoint."""
-        if self._all is None:
-            cuts = {worker: self.cuts(worker) for worker in self.history.lives}
-            torn = merged(cut for worker in cuts for cut in self._torn[worker, 0])
-            slow = merged(cut for worker, mine in cuts.items() for cut in mine if cut not in self._torn[worker, 0])
-            self._all = torn, slow, merged(each for worker in cuts for each in self._slow(worker))
-        return self._all
+        cuts = {worker: self.cuts(worker) for worker in self.history.lives}
+        torn = merged(cut for worker in cuts for cut in self._torn[worker, 0])
+        slow = merged(cut for worker, mine in cuts.items() for cut in mine if cut not in self._torn[worker, 0])
+        return torn, slow, merged(each for worker in cuts for each in self._slow(worker))

@@ -7,7 +7,7 @@ what can't have moved.
 from typing import TYPE_CHECKING
 
 from scenarios.history_causes import Causes
-from scenarios.history_cuts import merged, overlap_ns
+from scenarios.history_cuts import covered_ns
 from scenarios.history_faults import HOST
 from scenarios.history_types import FOREVER, Job, Run, ns
 
@@ -25,7 +25,6 @@ class Rest:
         self.read_at = self.history.looked_at
         moves = max(ns(self.promise.start_gap_s), ns(self.promise.report_s))
         self.open_by_worker, self.open_jobs = self.history.open_when_read
-        self._stalls = merged((stall.lo, stall.hi) for stall in self.history.stalls)
         self.quiet_since = self._last_disturbance()
         self.quiet_ns = self._awake_since(self.quiet_since)
         self.nothing_moves = self.quiet_ns > moves and not (self.promise.prefetch > 1 and self.open_jobs)
@@ -41,7 +40,7 @@ class Rest:
 
     def _awake_since(self, t: int) -> int:
         """Time from ``t`` to the reading in which the machine let processes run: what was stalled is nobody's quiet."""
-        return self.read_at - t - sum(overlap_ns(stall, (t, self.read_at)) for stall in self._stalls)
+        return self.read_at - t - covered_ns(self.history.stalled, t, self.read_at)
 
     def due_hi(self, job: Job) -> int:
         """The latest moment at which the queue may rightly have begun to wait for a slot for this job."""

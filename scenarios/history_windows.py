@@ -4,15 +4,13 @@ grant_lo    start            end  report_hi
 |<- G -->|<--- body --->|<- report_s ->|
 """
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from stormproof_target import Promise
 
-from scenarios.history_cuts import Cuts
+from scenarios.history_cuts import Cuts, earlier, later
 from scenarios.history_faults import Life
 from scenarios.history_types import FOREVER, Run, ns
 
@@ -47,39 +45,23 @@ class Windows(Cuts):
 
     def grant_lo(self, run: Run) -> int:
         """The earliest moment at which the queue may have given the lease: not before it knew of the job."""
-        lo = run.start - ns(self.promise.start_gap_s) - self._ahead(run)
-        cuts = self.cuts(run.worker, run.life)
-        for index in range(bisect_left(cuts, run.start, key=itemgetter(0)) - 1, -1, -1):  # back from those before it
-            a, b = cuts[index]
-            if b <= lo:  # and so is the end of all before
-                break
-            lo -= min(b, run.start) - a
+        gap = ns(self.promise.start_gap_s) + self._ahead(run)
+        lo = earlier(self.cuts(run.worker, run.life), run.start, gap)
         return min(max(lo, run.enqueued), run.start)
 
     def _ahead(self, run: Run) -> int:
         """How long its worker may have had this run's job in hand, fetched with those that it ran before."""
         if self.promise.prefetch <= 1:
             return 0
-        return self.history.ahead(*self.in_hand).get(run.run, 0)
-
-    @property
-    def in_hand(self) -> tuple[int, int]:
-        """Jobs that a worker holds at most, and how long one waits for its start when a slot is free (ns)."""
-        return self.promise.prefetch * self.promise.slots, ns(self.promise.start_gap_s)
+        held = self.promise.prefetch * self.promise.slots
+        return self.history.ahead(held, ns(self.promise.start_gap_s)).get(run.run, 0)
 
     def report_hi(self, run: Run) -> int:
         """The latest moment at which the queue may have heard of its end."""
         return self._heard(run, self._life_of(run))
 
     def _heard(self, run: Run, life: int) -> int:
-        hi = run.end_hi + ns(self.promise.report_s)
-        cuts = self.cuts(run.worker, life)
-        for index in range(bisect_right(cuts, run.end_lo, key=itemgetter(1)), len(cuts)):
-            a, b = cuts[index]
-            if a > hi:
-                break
-            hi += b - max(a, run.end_lo)
-        return min(hi, FOREVER)
+        return later(self.cuts(run.worker, life), run.end_lo, run.end_hi - run.end_lo + ns(self.promise.report_s))
 
     def _life_of(self, run: Run) -> int:
         """Its worker's life, or 0 where its end can have kept nobody from hearing of the run's.

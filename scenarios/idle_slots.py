@@ -1,6 +1,6 @@
 """Times in which a slot was surely idle and would surely have taken a job of some queue, had one waited."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,40 +8,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 from stormproof_target import Promise
 
-from scenarios.history_cuts import Interval, merged
+from scenarios.history_cuts import Interval, earlier, later, merged
 from scenarios.history_types import FOREVER, ns
 from scenarios.windows import disturbed
 
 if TYPE_CHECKING:
     from scenarios.history import History
-
-
-class Awake:
-    """Moves times by an amount in which the machine let every process run: what was stalled is nobody's delay."""
-
-    def __init__(self, history: "History") -> None:
-        self._stalls = merged((stall.lo, stall.hi) for stall in history.stalls)
-        self._begins, self._ends = [lo for lo, _ in self._stalls], [hi for _, hi in self._stalls]
-
-    def before(self, t: int, by: int) -> int:
-        """So much earlier than ``t``."""
-        lo = t - by
-        for index in range(bisect_left(self._begins, t) - 1, -1, -1):
-            a, b = self._stalls[index]
-            if b <= lo:
-                break
-            lo -= min(b, t) - a
-        return lo
-
-    def after(self, t: int, by: int) -> int:
-        """So much later than ``t``."""
-        hi = t + by
-        for index in range(bisect_right(self._ends, t), len(self._stalls)):
-            a, b = self._stalls[index]
-            if a >= hi:
-                break
-            hi += b - max(a, t)
-        return min(hi, FOREVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +33,7 @@ class IdleSlots:
     """
 
     def __init__(self, history: "History", promise: Promise) -> None:
-        self.history, self.promise, self.awake = history, promise, Awake(history)
+        self.history, self.promise = history, promise
         self.way = ns(promise.claim_s) + ns(promise.start_gap_s)
         self._runs = history.bodies
         self._gaps = self._found()
@@ -72,12 +44,20 @@ class IdleSlots:
             *((lo, min(hi + recovery, FOREVER)) for lo, hi in history.canary.silences),
         ]
 
+    def before(self, t: int, by: int) -> int:
+        """So much earlier than ``t``; what was stalled is nobody's delay."""
+        return earlier(self.history.stalled, t, by)
+
+    def after(self, t: int, by: int) -> int:
+        """So much later than ``t``, in the same way."""
+        return later(self.history.stalled, t, by)
+
     def _found(self) -> list[Gap]:
         busy = pl.col("end_hi").cum_max().shift().over("w")
         apart = self._runs.sort("start").with_columns(since=busy).filter(pl.col("start") - pl.col("since") >= self.way)
         report = ns(self.promise.report_s)
         return [
-            Gap(process, self.awake.after(since, report), until)
+            Gap(process, self.after(since, report), until)
             for process, since, until in apart.select("w", "since", "start").iter_rows()
         ]
 
@@ -91,14 +71,10 @@ class IdleSlots:
 
         All that while nothing was broken, the queue was not paused, and it was surely below its limit.
         """
-        idle = merged(
-            (gap.since, self.awake.before(gap.until, self.way)) for gap in self.gaps(queue) if self._long(gap)
-        )
+        spans = ((gap.since, self.before(gap.until, self.way)) for gap in self.gaps(queue))
+        idle = merged(span for span in spans if span[0] <= span[1])
         kept = merged([*self._broken, *self._pauses(queue), *self._at_its_limit(queue)])
-        return without(idle, [(self.awake.before(lo, self.way), hi) for lo, hi in kept])
-
-    def _long(self, gap: Gap) -> bool:
-        return self.awake.before(gap.until, self.way) >= gap.since
+        return without(idle, [(self.before(lo, self.way), hi) for lo, hi in kept])
 
     def _pauses(self, queue: str) -> list[Interval]:
         """From the request to pause until it was answered that the pause is over."""
@@ -115,12 +91,12 @@ class IdleSlots:
         limit = self.promise.concurrency
         if limit is None:
             return []
-        gap, report, recovery = (ns(each) for each in self._ways)
+        gap, report, recovery = map(ns, (self.promise.start_gap_s, self.promise.report_s, self.promise.recovery_s))
         steps: list[tuple[int, int]] = []
         mine = self._runs.filter(pl.col("queue") == queue).select("start", "end_hi", "outcome")
         for start, end, outcome in mine.iter_rows():
-            steps.append((self.awake.before(start, gap), 1))
-            steps.append((self.awake.after(end, recovery if outcome in {"exit", "open"} else report), -1))
+            steps.append((self.before(start, gap), 1))
+            steps.append((self.after(end, recovery if outcome in {"exit", "open"} else report), -1))
         found, leased, since = [], 0, 0
         for t, step in sorted(steps, key=lambda each: (each[0], -each[1])):
             leased += step
@@ -129,10 +105,6 @@ class IdleSlots:
             elif step < 0 and leased == limit - 1:
                 found.append((since, t))
         return found
-
-    @property
-    def _ways(self) -> tuple[float, float, float]:
-        return self.promise.start_gap_s, self.promise.report_s, self.promise.recovery_s
 
 
 def without(intervals: Iterable[Interval], taken: Iterable[Interval]) -> list[Interval]:

@@ -100,7 +100,8 @@ def attempts(history: "History", promise: Promise, scenario: "Scenario") -> Judg
     tally = Gathered(examined=history.count_jobs(looked_at))
     causes = history.causes(promise, scenario.policy)
     counted = history.jobs_with_runs_that(pl.col("attempt") > most)
-    odd = numbered_oddly(history) if _numbers_are_promised(history, promise) else counted.clear()
+    numbered = "attempt_numbers" in promise.sources and history.can("attempt_numbers")
+    odd = numbered_oddly(history) if numbered else counted.clear()
     for job in stories(causes, pl.concat([history.jobs_that(suspicious), counted, odd])):
         problem = _too_many(job, causes, most) or _too_few(job, causes, most)
         if problem:
@@ -116,18 +117,14 @@ def attempts(history: "History", promise: Promise, scenario: "Scenario") -> Judg
                     clause="max_attempts",
                 )
             )
-        elif _numbers_are_promised(history, promise) and (wrong := wrong_number(job, causes)):
-            tally.findings.append(_misnumbered(job, *wrong, causes))
+        elif numbered and (wrong := wrong_number(job, causes)):
+            tally.findings.append(_wrong_number(job, *wrong, causes))
         elif len(job.runs) > most:
             tally.explained += 1
     return tally.judged()
 
 
-def _numbers_are_promised(history: "History", promise: Promise) -> bool:
-    return "attempt_numbers" in promise.sources and history.can("attempt_numbers")
-
-
-def _misnumbered(job: Job, run: Run, least: int, most: int, causes: "Causes") -> Finding:
+def _wrong_number(job: Job, run: Run, least: int, most: int, causes: "Causes") -> Finding:
     allowed = f"attempt {least}" if least == most else f"one of {least} to {most}"
     return Finding(
         anomaly="false attempt number",

@@ -52,8 +52,8 @@ def control(history: "History", promise: Promise, scenario: "Scenario") -> Judge
     """Examined: jobs that could have started in a pause, and those cancelled before. Explained: granted before that.
 
     A pause holds from its acknowledgement until its end is asked for, a cancellation from its acknowledgement on. A run
-    counts only where its grant, however early it may have come, lies behind the acknowledgement. Where the job ran and
-    is only asked to end, the target must have promised that it does not start again.
+    counts only where its grant, however early it may have come, lies behind the acknowledgement. The target must have
+    promised to heed the cancellation; where the job ran and is only asked to end, that it does not start again.
     """
     causes = history.causes(promise, scenario.policy)
     tally = Gathered()
@@ -127,9 +127,9 @@ def _finding(anomaly: str, run: Run, says: str, rejected: tuple[str, ...], claus
 
 
 def _was_heeded(step: Row, promise: Promise) -> bool:
-    """Whether the job must not start from then on."""
+    """Whether the job must not start from then on, by what is promised."""
     answer = step["outcome"] if step["op"] == "cancel" and step["phase"] == "acked" else ""
-    return answer == "cancelled" or HELD_TO.get(answer) in promise.sources
+    return HELD_TO.get(answer) in promise.sources
 
 
 def _pauses(history: "History") -> list[tuple[str, int, int]]:

@@ -7,6 +7,7 @@ import polars as pl
 from stormproof_target import Promise
 
 from scenarios.checkers import FINDINGS_SHOWN_MAX, Anomaly, Finding, Judged
+from scenarios.free_slots import promoted_within
 from scenarios.history_cuts import Interval
 from scenarios.history_types import FOREVER, ns, s
 from scenarios.idle_slots import IdleSlots
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from scenarios.scenario import Scenario
 
 CLAUSE: Final = "claim_s"
-FOREVER_S: Final = float("inf")
 BESIDE: Final = "idle slot beside a due job"
 ANOMALIES: Final = {
     BESIDE: Anomaly(
@@ -50,7 +50,7 @@ def late(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     found: list[tuple[int, str, str, int, int]] = []
     for job, queue, start, since in waited.iter_rows():
         moment = _first(moments[queue], since)
-        if moment <= slots.awake.before(start, slots.way):
+        if moment <= slots.before(start, slots.way):
             found.append((start, job, queue, since, moment))
     shown = tuple(_finding(*each, slots) for each in sorted(found)[:FINDINGS_SHOWN_MAX])
     return Judged(waited.height, shown, len(found), waited.height - len(found))
@@ -58,7 +58,7 @@ def late(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
 
 def judges(promise: Promise) -> bool:
     """Whether anything is examined under this promise."""
-    return promise.claim_s < FOREVER_S and promise.prefetch == 1 and promise.rate_n is None
+    return ns(promise.claim_s) < FOREVER and promise.prefetch == 1 and promise.rate_n is None
 
 
 def waits(promise: Promise) -> pl.Expr:
@@ -68,7 +68,7 @@ def waits(promise: Promise) -> pl.Expr:
 
 
 def _due(promise: Promise) -> pl.Expr:
-    promoted = pl.col("delay") + ns(min(promise.promote_s, promise.sweep_s))
+    promoted = pl.col("delay") + promoted_within(promise)
     return pl.col("answered") + pl.when(pl.col("delay") > 0).then(promoted).otherwise(0)
 
 
@@ -80,7 +80,7 @@ def _first(moments: list[Interval], since: int) -> int:
 
 def _finding(start: int, job: str, queue: str, since: int, moment: int, slots: IdleSlots) -> Finding:
     zero, way = slots.history.begin, slots.way
-    gap = next(gap for gap in slots.gaps(queue) if gap.since <= moment <= slots.awake.before(gap.until, way))
+    gap = next(gap for gap in slots.gaps(queue) if gap.since <= moment <= slots.before(gap.until, way))
     return Finding(
         anomaly=BESIDE,
         job=job,

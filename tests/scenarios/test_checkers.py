@@ -787,6 +787,8 @@ CONTROL = [
     legal("control", "granted before its cancellation", acked("j", 0), cancelled("j", 1), run("j", 1.2), explained=1),
     legal("control", "granted before a cut, and cancelled in it", acked("j", 0), cut("w1", 0.9, 2.4),
           cancelled("j", 1), run("j", 2.5), explained=1),
+    legal("control", "its queue promises nothing about cancellations", acked("j", 0), cancelled("j", 1), run("j", 2.5),
+          promise=promised(sources={"pause": SOURCE})),
     legal("control", "its end was only asked for", acked("j", 0), run("j", 0.5, 0.9, "error"),
           cancelled("j", 0.7, "requested"), run("j", 3), promise=promised(sources={"cancel": SOURCE})),
     legal("control", "asked to end, and it did", acked("j", 0), run("j", 0.5, 0.9, "cancelled"),

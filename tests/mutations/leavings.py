@@ -7,6 +7,13 @@ from tests.mutations.draft import SECOND, Row
 from tests.mutations.ends import settled
 from tests.mutations.scene import Mutant, Mutation, Scene, Story
 
+KIB: Final = 1 << 10
+MIB: Final = 1 << 20
+COPIES: Final = 12
+"""Of a job's arguments and result that a process may well keep: more than any checker allows for."""
+RUNS_MIN: Final = 120
+POINTS_MIN: Final = 14
+
 # ---- results
 
 
@@ -162,6 +169,30 @@ def _descriptors(scene: Scene, random: Random, a_run: float) -> Mutant | None:
     return _changed(scene, mine, "fds", values, "too few runs, or too few samples between them" if few else "")
 
 
+def memory_kept_of_runs(scene: Scene, random: Random) -> Mutant | None:
+    """Each run leaves a piece of what it took in its process."""
+    if scene.promise.growth_mib == float("inf"):
+        return None
+    mine = _samples(scene, random)
+    if not mine:
+        return None
+    who = mine[0]["worker"], mine[0]["pid"]
+    ends = sorted(
+        end
+        for _, end, run in scene.open_at
+        if (scene.original.workers[run["w"]]["worker"], scene.original.workers[run["w"]]["pid"]) == who
+    )
+    before = [sum(1 for end in ends if end <= row["t"]) for row in mine]
+    largest = max(
+        (row["spec"]["args_kb"] or 0) + (row["spec"]["result_kb"] or 0) for row in scene.original.rows["invoked"]
+    )
+    allowed = scene.promise.growth_mib * MIB + COPIES * largest * KIB
+    a_run = allowed * random.uniform(2.5, 6) / max(before[-1], 1) * 2
+    values = {row["t"]: row["rss"] + round(a_run * n) for row, n in zip(mine, before, strict=True)}
+    few = before[-1] - before[0] < RUNS_MIN or len({n for n in before if 2 * n > before[-1]}) < POINTS_MIN
+    return _changed(scene, mine, "rss", values, "too few runs, or too few samples between them" if few else "")
+
+
 def hot_loop_at_rest(scene: Scene, random: Random) -> Mutant | None:
     """A process takes a whole core once there is nothing more to do."""
     mine = _samples(scene, random)
@@ -186,5 +217,6 @@ MUTATIONS: Final = (
     Mutation("residue", "records of finished jobs do not expire", record_left_behind),
     Mutation("leaks", "each run leaves a descriptor open", descriptor_a_run),
     Mutation("leaks", "each failed run does", descriptor_in_some_runs),
+    Mutation("leaks", "each run leaves memory in its process", memory_kept_of_runs),
     Mutation("leaks", "a loop that never waits", hot_loop_at_rest),
 )

@@ -69,7 +69,8 @@ def more_leases_than_allowed(scene: Scene, random: Random) -> Mutant | None:
     return Mutant(draft, None)
 
 
-def _too_many_in_a_window(scene: Scene, random: Random, extra: int) -> Mutant | None:
+def _too_many_in_a_window(scene: Scene, random: Random, extra: int, *, forgotten: bool = False) -> Mutant | None:
+    """``forgotten``: the queue itself knows nothing of its grants."""
     n, promise = scene.promise.rate_n, scene.promise
     if n is None or promise.start_gap_s * 4 >= promise.rate_window_s:
         return None
@@ -95,6 +96,8 @@ def _too_many_in_a_window(scene: Scene, random: Random, extra: int) -> Mutant | 
     draft = scene.draft()
     for kind in ("started", "ended"):
         draft.put(kind, [{**row, "t": row["t"] + moved.get(row["run"], 0)} for row in draft.of(kind)])
+    if forgotten:
+        draft.put("granted", [])
     return Mutant(draft, None, why)
 
 
@@ -104,6 +107,10 @@ def one_past_the_rate(scene: Scene, random: Random) -> Mutant | None:
 
 def rate_counted_by_each_worker(scene: Scene, random: Random) -> Mutant | None:
     return _too_many_in_a_window(scene, random, random.randint(5, 20))
+
+
+def grants_forgotten(scene: Scene, random: Random) -> Mutant | None:
+    return _too_many_in_a_window(scene, random, random.randint(1, 20), forgotten=True)
 
 
 def granted_past_the_rate(scene: Scene, random: Random) -> Mutant | None:
@@ -159,12 +166,14 @@ def cancelled_and_started(scene: Scene, random: Random) -> Mutant | None:
     return _after_its_cancellation(scene, random, random.uniform(0.1, 4))
 
 
+def _answered(scene: Scene, answer: str) -> dict[str, int]:
+    """Job → when its cancellation was answered so."""
+    ops = [row for row in scene.few if row["e"] == "op" and row["op"] == "cancel" and row["phase"] == "acked"]
+    return {row["job"]: row["t"] for row in ops if row["outcome"] == answer}
+
+
 def _after_its_cancellation(scene: Scene, random: Random, wait_s: float) -> Mutant | None:
-    done = {
-        row["job"]: row["t"]
-        for row in scene.few
-        if row["e"] == "op" and row["op"] == "cancel" and row["phase"] == "acked" and row["outcome"] == "cancelled"
-    }
+    done = _answered(scene, "cancelled")
     after = _ns(scene.promise.start_gap_s + wait_s)
     places = [each for each in scene.stories if each.job in done and not each.runs]
     found = scene.pick(random, places, lambda each: scene.excuse(done[each.job], done[each.job] + after))
@@ -178,6 +187,19 @@ def _after_its_cancellation(scene: Scene, random: Random, wait_s: float) -> Muta
 
 def cancelled_while_it_was_claimed(scene: Scene, random: Random) -> Mutant | None:
     return _after_its_cancellation(scene, random, 0.01)
+
+
+def asked_to_end_and_started_again(scene: Scene, random: Random) -> Mutant | None:
+    asked = _answered(scene, "requested") if "cancel_requested" in scene.promise.sources else {}
+    after = _ns(scene.promise.start_gap_s + random.uniform(0.1, 3))
+    places = [(each, max(asked[each.job], each.last_t) + after) for each in scene.stories if each.job in asked]
+    found = scene.pick(random, places, lambda place: scene.excuse(asked[place[0].job], place[1]))
+    if not found:
+        return None
+    (story, at), excuse = found
+    draft = scene.draft()
+    scene.run_more(draft, story, at, random)
+    return Mutant(draft, story.job, excuse)
 
 
 def _before_its_time(scene: Scene, random: Random, share: float) -> Mutant | None:
@@ -211,11 +233,13 @@ MUTATIONS: Final = (
     Mutation("concurrency", "leases are counted by each worker for itself", more_leases_than_allowed),
     Mutation("rate", "the window forgets one grant", one_past_the_rate),
     Mutation("rate", "each worker counts its own grants", rate_counted_by_each_worker),
+    Mutation("rate", "the store forgets the grants that it counts", grants_forgotten),
     Mutation("rate", "a fixed window: twice the rate around its edge", granted_past_the_rate),
     Mutation("control", "a claim does not look whether the queue is paused", started_while_paused),
     Mutation("control", "a worker goes on with what it knew of the queue", pause_reaches_one_worker_late),
     Mutation("control", "the cancelled job's id stays in the queue", cancelled_and_started),
     Mutation("control", "a claim does not look whether the job is cancelled", cancelled_while_it_was_claimed),
+    Mutation("control", "a job on its way back forgets that it was to end", asked_to_end_and_started_again),
     Mutation("early", "the delay is dropped", delay_ignored),
     Mutation("early", "the due time is another clock's", promoted_early),
     Mutation("early", "the due time is rounded down", due_time_rounded_down),

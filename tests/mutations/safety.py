@@ -1,11 +1,9 @@
 """Mutations that lose jobs, run them again, at once, or though nobody asked: what a queue must never do."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from tests.mutations.draft import SECOND, Row
+from tests.mutations.draft import SECOND
 from tests.mutations.scene import Mutant, Mutation, Scene, Story
 
 MS: Final = SECOND // 1000
@@ -142,54 +140,6 @@ def lease_ended_while_it_was_renewed(scene: Scene, random: Random) -> Mutant | N
     return _at_once(scene, random, 0.97, same_worker=False)
 
 
-def outlived_its_lease(scene: Scene, random: Random) -> Mutant | None:
-    """A run that was open when its worker was cut off, the cut made longer than a lease, and the run longer still."""
-    lease = round(scene.promise.lease_s * SECOND)
-    places = [(cut, run) for cut in _cuts(scene) for run in _open_at(scene, cut)]
-    if not scene.promise.self_fencing or not places:
-        return None
-    cut, run = random.choice(places)
-    ends = cut.since + lease + round(random.uniform(0.3, 1) * SECOND)
-    draft = scene.draft()
-    scene.stretch(draft, cut.until, ends + SECOND - cut.until)
-    draft.change("ended", lambda row: row["run"] == run["run"], t=ends)
-    worker = scene.original.workers[run["w"]]["worker"]
-    could_not = any(
-        (row["e"] == "stall" and row["t"] > cut.since - SECOND)
-        or (row["e"] == "signal" and row["worker"] == worker and row["t"] < ends)
-        for row in scene.few
-    )
-    return Mutant(draft, run["job"], "stopped, stalled or killed" if could_not else "")
-
-
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """A fault that nothing gets through. ``hit``: workers that it was seen to hit; None: all."""
-
-    since: int
-    until: int
-    hit: frozenset[str] | None
-
-
-def _cuts(scene: Scene) -> Iterator[_Cut]:
-    told = [row for row in scene.few if row["e"] == "fault"]
-    for row in told:
-        if row["phase"] != "inject" or row["effect"] not in {"cut", "store_down"}:
-            continue
-        mine = [each for each in told if each["fault"] == row["fault"]]
-        healed = [each["t"] for each in mine if each["phase"] == "healed"]
-        hit = frozenset(name for each in mine if each["phase"] == "fired" for name in each["workers"] or ())
-        if healed:
-            yield _Cut(row["t"], healed[0], None if row["effect"] == "store_down" else hit)
-
-
-def _open_at(scene: Scene, cut: _Cut) -> Iterator[Row]:
-    for start, end, run in scene.open_at:
-        worker = scene.original.workers[run["w"]]["worker"]
-        if start < cut.since < end and run["run"] in scene.original.ended and (cut.hit is None or worker in cut.hit):
-            yield run
-
-
 def ghost(scene: Scene, random: Random) -> Mutant | None:
     story = random.choice(scene.done)
     draft = scene.draft()
@@ -264,7 +214,6 @@ MUTATIONS: Final = (
     Mutation("overlap", "the claim takes no lease: two workers have the job", claimed_by_two_workers),
     Mutation("overlap", "the same in one worker", claimed_by_two_slots),
     Mutation("overlap", "renewals are ignored, so a long body loses its lease", lease_ended_while_it_was_renewed),
-    Mutation("overlap", "a worker that is cut off goes on past its lease", outlived_its_lease),
     Mutation("phantom", "a job that nobody enqueued is run", ghost),
     Mutation("phantom", "an enqueue is rejected half way, and is run", rejected_and_run),
     Mutation("phantom", "an id from another time is run", ran_before_it_was_invoked),

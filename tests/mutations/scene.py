@@ -16,6 +16,7 @@ from tests.recorded import Recorded
 T = TypeVar("T")
 TRIES: Final = 40
 FOREVER_S: Final = 1e6
+STALL: Final = "a stall"
 SLACK_NS: Final = SECOND
 """Added on both sides of whatever was broken."""
 
@@ -153,7 +154,7 @@ class Scene:
             elif row["e"] == "fault" and row["phase"] == "healed" and row["fault"] in injected:
                 found.append((injected.pop(row["fault"])["t"], row["t"], f"fault {row['fault']}"))
             elif row["e"] == "stall":
-                found.append((row["lo_ns"] or row["t"], row["t"], "a stall"))
+                found.append((row["lo_ns"] or row["t"], row["t"], STALL))
             elif row["e"] == "signal" and row["t"] < self.read_at:
                 found.append((row["t"], self._until(row), f"signal {row['name']}"))
         found += [(row["t"], self.original.history.end, f"fault {name}") for name, row in injected.items()]
@@ -167,14 +168,22 @@ class Scene:
         ends = (row["t"] for row in self.original.rows["exited"] if row["worker"] == sent["worker"])
         return next((t for t in ends if t >= sent["t"]), self.read_at)
 
-    def excuse(self, lo: int, hi: int, after_s: float | None = None) -> str:
-        """What was broken in ``[lo, hi]``, with the time to reconnect after it ('' : nothing)."""
+    def excuse(self, lo: int, hi: int, after_s: float | None = None, *, stalls: bool = True) -> str:
+        """What was broken in ``[lo, hi]``, with the time to reconnect after it ('' : nothing).
+
+        Without ``stalls`` for what a stall only delays by its own length.
+        """
         if self.lossy:
             return "the store lost writes"
         before = SLACK_NS + round(self.promise.start_gap_s * SECOND)
         back = max(self.promise.reconnect_s if after_s is None else after_s, self.promise.report_s)
         after = SLACK_NS + round(min(back, FOREVER_S) * SECOND)
-        return next((what for a, b, what in self._troubles if a <= hi + SLACK_NS and b + after >= lo - before), "")
+        near = (what for a, b, what in self._troubles if a <= hi + SLACK_NS and b + after >= lo - before)
+        return next((what for what in near if stalls or what != STALL), "")
+
+    def stalled(self, lo: int, hi: int) -> int:
+        """So long, at most, the machine or a worker stood still in ``[lo, hi]``, in ns."""
+        return sum(max(0, min(b, hi) - max(a, lo)) for a, b, what in self._troubles if what == STALL)
 
     def excuse_now(self, at: int) -> str:
         """What was broken then or while what ran then may have been granted: for what looks at one moment alone."""
@@ -269,6 +278,8 @@ class Scene:
                 return row
             seen = row.get("lo_ns")
             moved = {"lo_ns": seen + by} if seen and seen >= at else {}
+            if row.get("e") == "anchor":  # the server's clock went on as well
+                moved["server_us"] = row["server_us"] + by // 1000
             return {**row, "t": row["t"] + by, **moved}
 
         draft.each(later)

@@ -1,6 +1,6 @@
 """Mutations of how long a body may run, how often it is tried, and how long after: timeouts, attempts, backoff."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Final
 
@@ -198,20 +198,20 @@ def retried_too_late(scene: Scene, random: Random) -> Mutant | None:
     return Mutant(draft, story.job, excuse)
 
 
-def _delays(scene: Scene, share: float) -> Mutant | None:
-    """Every delay at one place of its range: 0 the least, 1 the longest."""
+def _delays(scene: Scene, share_of: Callable[[Row], float]) -> Draft | None:
+    """Every delay at a place of its range: 0 the least, 1 the longest; ``share_of`` the run that failed."""
     policy = scene.scenario.policy.backoff
     places = list(_retries(scene))
     wide = [number for _, number in places if policy.bounds_s(number)[1] >= 1]
-    if policy.jitter == "none" or len(wide) < 2 * JITTERED_MIN or any(row["e"] == "fault" for row in scene.few):
+    if policy.jitter == "none" or len(wide) < JITTERED_MIN or any(row["e"] == "fault" for row in scene.few):
         return None
     moved: dict[str, int] = {}
     late: dict[str, int] = {}
     for story, number in places:
-        (_, failed), (run, _) = story.runs[number - 1], story.runs[number]
+        (first, failed), (run, _) = story.runs[number - 1], story.runs[number]
         assert failed
         low, high = policy.bounds_s(number)
-        waits = _ns(low + share * (high - low)) + 10 * MS
+        waits = _ns(low + share_of(first) * (high - low)) + 10 * MS
         late[story.job] = failed["t"] + late.get(story.job, 0) + waits - run["t"]
         moved[run["run"]] = late[story.job]
     draft = scene.draft()
@@ -219,6 +219,14 @@ def _delays(scene: Scene, share: float) -> Mutant | None:
     for kind in ("started", "ended"):
         rows = [{**row, "t": row["t"] + moved.get(row["run"], 0)} for row in draft.of(kind)]
         draft.put(kind, rows)
+    return draft
+
+
+def _all_delays(scene: Scene, share: float) -> Mutant | None:
+    draft, policy = _delays(scene, lambda _: share), scene.scenario.policy.backoff
+    if draft is None:
+        return None
+    places = _retries(scene)
     widest = max(policy.bounds_s(number)[1] - policy.bounds_s(number)[0] for _, number in places)
     may_be_late = scene.promise.start_gap_s + scene.promise.sweep_s
     # What came late may have been drawn short; what came at the begin of the range can't have been drawn long.
@@ -227,11 +235,18 @@ def _delays(scene: Scene, share: float) -> Mutant | None:
 
 
 def without_jitter(scene: Scene, random: Random) -> Mutant | None:
-    return _delays(scene, random.uniform(0.98, 1))
+    return _all_delays(scene, random.uniform(0.98, 1))
 
 
 def always_the_shortest_delay(scene: Scene, random: Random) -> Mutant | None:
-    return _delays(scene, random.uniform(0, 0.02))
+    return _all_delays(scene, random.uniform(0, 0.02))
+
+
+def jitter_drawn_once(scene: Scene, random: Random) -> Mutant | None:
+    """One draw a process, for all the retries that it causes."""
+    drawn: dict[str, float] = {}
+    draft = _delays(scene, lambda failed: drawn.setdefault(failed["w"], random.random()))
+    return Mutant(draft, None) if draft else None
 
 
 MUTATIONS: Final = (
@@ -245,5 +260,6 @@ MUTATIONS: Final = (
     Mutation("backoff", "a retry without its delay", retried_too_early),
     Mutation("backoff", "delayed retries are looked for too seldom", retried_too_late),
     Mutation("backoff", "no jitter: all come back at once", without_jitter),
+    Mutation("backoff", "each process draws its jitter once", jitter_drawn_once),
     Mutation("backoff", "the jitter's random number is always 0", always_the_shortest_delay),
 )

@@ -5,9 +5,11 @@ from random import Random
 from typing import Final
 
 from tests.mutations.draft import SECOND, Draft, Row
-from tests.mutations.scene import TRIES, Mutant, Mutation, Scene, Story
+from tests.mutations.scene import STALL, TRIES, Mutant, Mutation, Scene, Story
 
 MS: Final = SECOND // 1000
+LEAST_OVER: Final = SECOND // 2
+"""A job is held back by so much more than it must be."""
 
 
 def _ns(seconds: float) -> int:
@@ -25,11 +27,12 @@ def _judged(scene: Scene) -> bool:
 
 
 def _excuse(scene: Scene, since: int, until: int) -> str:
-    """What was broken near by; stalls are taken off, which must leave enough, so they are no better."""
+    """What was broken near by; stalls are taken off, which must leave enough."""
+    if scene.stalled(since - 2 * SECOND, until + SECOND) > LEAST_OVER:
+        return STALL
     paused = any(row["e"] == "op" and row["op"] in {"pause", "resume"} for row in scene.few)
-    return scene.excuse(since, until, scene.promise.recovery_s) or (
-        "the queue is paused" if paused else _silence(scene)
-    )
+    broken = scene.excuse(since, until, scene.promise.recovery_s, stalls=False)
+    return broken or ("the queue is paused" if paused else _silence(scene))
 
 
 def _silence(scene: Scene) -> str:
@@ -72,7 +75,7 @@ def _served_before(scene: Scene, story: Story) -> list[str]:
 def nobody_looks_for_a_while(scene: Scene, random: Random) -> Mutant | None:
     if not _judged(scene):
         return None
-    by = _least(scene) + _ns(random.uniform(0.5, 3))
+    by = _least(scene) + LEAST_OVER + _ns(random.uniform(0.1, 3))
     places = _first_starts(scene)
     found = scene.pick(random, places, lambda each: _excuse(scene, each.invoked["t"], each.runs[0][0]["t"] + by))
     if not found:
@@ -95,7 +98,7 @@ def full_queue_holds_up_others(scene: Scene, random: Random) -> Mutant | None:
             if t < since < end and _queue_of(scene, row) != story.invoked["queue"]
         ]
         until = max((end for end, _ in others), default=0)
-        if until - since > _least(scene) and any(
+        if until - since > _least(scene) + LEAST_OVER and any(
             sum(name == queue for _, name in others) >= limit for _, queue in others
         ):
             places.append((story, until + MS - since))
@@ -112,11 +115,11 @@ def job_passed_over(scene: Scene, random: Random) -> Mutant | None:
     """One job is left waiting beside a slot, whose own jobs of that time another slot has."""
     if not _judged(scene):
         return None
-    places = _first_starts(scene)
+    places, chosen = _first_starts(scene), None
     for _ in range(TRIES):
         story = random.choice(places)
         since, queue = story.runs[0][0]["t"], story.invoked["queue"]
-        until = since + _least(scene) + _ns(random.uniform(0.5, 1.5))
+        until = since + _least(scene) + LEAST_OVER + _ns(random.uniform(0.1, 1))
         near = [(t, end, row) for t, end, row in scene.open_at if t < until and end > since and row["job"] != story.job]
         may_be_leased = [
             row
@@ -128,9 +131,13 @@ def job_passed_over(scene: Scene, random: Random) -> Mutant | None:
         slots = sorted((set(_served_before(scene, story)) & later) - busy - {story.runs[0][0]["w"]})
         if not slots or (scene.promise.concurrency or len(may_be_leased) + 1) <= len(may_be_leased):
             continue
-        mutant = _passed_over(scene, story, until, random.choice(slots))
-        return Mutant(mutant, story.job, _excuse(scene, story.invoked["t"], until + SECOND))
-    return None
+        excuse = _excuse(scene, story.invoked["t"], until + SECOND)
+        if excuse and chosen:
+            continue
+        chosen = Mutant(_passed_over(scene, story, until, random.choice(slots)), story.job, excuse)
+        if not excuse:
+            break
+    return chosen
 
 
 def _passed_over(scene: Scene, story: Story, until: int, idle: str) -> Draft:

@@ -173,24 +173,22 @@ def memory_kept_of_runs(scene: Scene, random: Random) -> Mutant | None:
     """Each run leaves a piece of what it took in its process."""
     if scene.promise.growth_mib == float("inf"):
         return None
-    mine = _samples(scene, random)
-    if not mine:
+    places: list[tuple[list[Row], list[int]]] = []
+    for w, opened in scene.original.workers.items():
+        mine = [row for row in scene.original.rows["sample"] if row["pid"] == opened["pid"]]
+        ends = [end for _, end, run in scene.open_at if run["w"] == w]
+        before = [sum(1 for end in ends if end <= row["t"]) for row in mine]
+        if before and before[-1] - before[0] >= RUNS_MIN:
+            places.append((mine, before))
+    if not places:
         return None
-    who = mine[0]["worker"], mine[0]["pid"]
-    ends = sorted(
-        end
-        for _, end, run in scene.open_at
-        if (scene.original.workers[run["w"]]["worker"], scene.original.workers[run["w"]]["pid"]) == who
-    )
-    before = [sum(1 for end in ends if end <= row["t"]) for row in mine]
-    largest = max(
-        (row["spec"]["args_kb"] or 0) + (row["spec"]["result_kb"] or 0) for row in scene.original.rows["invoked"]
-    )
-    allowed = scene.promise.growth_mib * MIB + COPIES * largest * KIB
-    a_run = allowed * random.uniform(2.5, 6) / max(before[-1], 1) * 2
+    mine, before = random.choice(places)
+    sizes = ((row["spec"]["args_kb"] or 0) + (row["spec"]["result_kb"] or 0) for row in scene.original.rows["invoked"])
+    allowed = scene.promise.growth_mib * MIB + COPIES * max(sizes) * KIB
+    a_run = 2 * allowed * random.uniform(2.5, 6) / before[-1]
     values = {row["t"]: row["rss"] + round(a_run * n) for row, n in zip(mine, before, strict=True)}
-    few = before[-1] - before[0] < RUNS_MIN or len({n for n in before if 2 * n > before[-1]}) < POINTS_MIN
-    return _changed(scene, mine, "rss", values, "too few runs, or too few samples between them" if few else "")
+    few = len({n for n in before if 2 * n > before[-1]}) < POINTS_MIN
+    return _changed(scene, mine, "rss", values, "too few samples between its runs" if few else "")
 
 
 def hot_loop_at_rest(scene: Scene, random: Random) -> Mutant | None:

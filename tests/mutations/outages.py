@@ -9,9 +9,8 @@ from tests.mutations.draft import SECOND, Row
 from tests.mutations.scene import Mutant, Mutation, Scene
 
 MS: Final = SECOND // 1000
-MOST_RUNS: Final = 2
-RENEWS_NOT: Final = frozenset({"cut", "store_down", "slow", "freeze", "refused"})
-"""Effects under which a lease may not be renewed."""
+STRIKE: Final = SECOND * 6 // 10
+"""A fault is told before it is injected, by less than that."""
 
 
 def outlived_its_lease(scene: Scene, random: Random) -> Mutant | None:
@@ -63,27 +62,29 @@ def _open_at(scene: Scene, cut: _Cut) -> Iterator[Row]:
 
 
 def no_hold_after_an_outage(scene: Scene, random: Random) -> Mutant | None:
-    """A run that was open from before an outage until after it, and was given away as soon as it was over."""
+    """A run that began just before an outage, made longer than it, and was given away as soon as it was over."""
     promise = scene.promise
     least, hold = round(max(promise.lease_s, promise.sweep_s) * SECOND), round(promise.hold_s * SECOND)
-    outages = [(lo, hi) for lo, hi in _outages(scene) if hi - lo >= least]
+    unrenewed = round((promise.lease_s - promise.heartbeat_s - promise.margin_s) * SECOND)
     places = [
-        (run, lo, hi, min(end, hi + hold // 2))
-        for lo, hi in outages
-        for since, end, run in scene.open_at
-        if since < lo and end > hi + 20 * MS and len(scene.original.runs[run["job"]]) <= MOST_RUNS
+        (story, hi)
+        for lo, hi in _outages(scene)
+        for story in scene.done
+        if hi - lo >= least
+        and lo + STRIKE - unrenewed < story.invoked["t"]  # no lease of it can have ended before
+        and story.runs[0][0]["t"] < lo
+        and story.last_t < hi
+        and scene.life_of(story.runs[0][0]["w"])[1] > hi + hold // 2
     ]
     if not hold or not places:
         return None
-    run, lo, hi, until = random.choice(places)
-    story = next(each for each in scene.stories if each.job == run["job"])
-    at = random.randint(hi + 10 * MS, until - 5 * MS)
+    story, hi = random.choice(places)
+    run, at = story.runs[0][0]["run"], hi + random.randint(20 * MS, hold // 4)
     draft = scene.draft()
-    if len(story.runs) > 1:  # given away a little later, lawfully: when its holder had ended
-        scene.move(draft, story.runs[1][0], at - story.runs[1][0]["t"])
-    else:
-        scene.run_more(draft, story, at, random, lasts_ns=20 * MS)
-    return Mutant(draft, story.job, _may_have_ended(scene, run, lo))
+    draft.change("ended", lambda row: row["run"] == run, t=at + hold // 8)
+    scene.run_more(draft, story, at, random, lasts_ns=20 * MS)
+    long = any(row["e"] == "stall" and row["t"] - (row["lo_ns"] or row["t"]) > SECOND for row in scene.few)
+    return Mutant(draft, story.job, "a long stall" if long else "")
 
 
 def _outages(scene: Scene) -> Iterator[tuple[int, int]]:
@@ -93,18 +94,6 @@ def _outages(scene: Scene) -> Iterator[tuple[int, int]]:
         healed = [each["t"] for each in told if each["fault"] == row["fault"] and each["phase"] == "healed"]
         if row["phase"] == "inject" and healed:
             yield row["t"], healed[0]
-
-
-def _may_have_ended(scene: Scene, run: Row, begin: int) -> str:
-    """Whether the lease may have ended before the outage, or something else may have kept it from being held."""
-    renewed = round((scene.promise.lease_s - scene.promise.heartbeat_s - scene.promise.margin_s) * SECOND)
-    worker = scene.original.workers[run["w"]]["worker"]
-    faults = [row for row in scene.few if row["e"] == "fault" and row["effect"] in RENEWS_NOT]
-    mine = [row for row in faults if worker in (row["workers"] or ())]
-    mine += [row for row in scene.few if (row["e"], row["worker"]) == ("signal", worker)]
-    early = any(run["t"] - SECOND < row["t"] < begin - renewed for row in mine)
-    long = any(row["e"] == "stall" and row["t"] - (row["lo_ns"] or row["t"]) > SECOND for row in scene.few)
-    return "an earlier fault" if early else "a long stall" if long else ""
 
 
 MUTATIONS: Final = (

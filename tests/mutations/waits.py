@@ -26,9 +26,9 @@ def _judged(scene: Scene) -> bool:
     return scene.promise.claim_s < float("inf") and scene.promise.prefetch == 1 and scene.promise.rate_n is None
 
 
-def _excuse(scene: Scene, since: int, until: int) -> str:
-    """What was broken near by; stalls are taken off, which must leave enough."""
-    if scene.stalled(since - 2 * SECOND, until + SECOND) > LEAST_OVER:
+def _excuse(scene: Scene, since: int, until: int, spare: int = LEAST_OVER) -> str:
+    """What was broken near by; stalls are taken off, for which there is ``spare``."""
+    if scene.stalled(since - 2 * SECOND, until + SECOND) > spare:
         return STALL
     paused = any(row["e"] == "op" and row["op"] in {"pause", "resume"} for row in scene.few)
     broken = scene.excuse(since, until, scene.promise.recovery_s, stalls=False)
@@ -98,13 +98,16 @@ def full_queue_holds_up_others(scene: Scene, random: Random) -> Mutant | None:
             if t < since < end and _queue_of(scene, row) != story.invoked["queue"]
         ]
         until = max((end for end, _ in others), default=0)
-        if until - since > _least(scene) + LEAST_OVER and any(
+        if until - since > _least(scene) and any(
             sum(name == queue for _, name in others) >= limit for _, queue in others
         ):
             places.append((story, until + MS - since))
-    found = scene.pick(
-        random, places, lambda place: _excuse(scene, place[0].invoked["t"], place[0].runs[0][0]["t"] + place[1])
-    )
+
+    def excuse_of(place: tuple[Story, int]) -> str:
+        held, by = place
+        return _excuse(scene, held.invoked["t"], held.runs[0][0]["t"] + by, by - _least(scene))
+
+    found = scene.pick(random, places, excuse_of)
     if not found:
         return None
     (story, by), excuse = found

@@ -6,7 +6,7 @@ from random import Random
 from typing import Final
 
 from tests.mutations.draft import SECOND, Row
-from tests.mutations.scene import Mutant, Mutation, Scene
+from tests.mutations.scene import STALL, Mutant, Mutation, Scene
 
 MS: Final = SECOND // 1000
 STRIKE: Final = SECOND * 6 // 10
@@ -83,8 +83,7 @@ def no_hold_after_an_outage(scene: Scene, random: Random) -> Mutant | None:
     draft = scene.draft()
     draft.change("ended", lambda row: row["run"] == run, t=at + hold // 8)
     scene.run_more(draft, story, at, random, lasts_ns=20 * MS)
-    long = any(row["e"] == "stall" and row["t"] - (row["lo_ns"] or row["t"]) > SECOND for row in scene.few)
-    return Mutant(draft, story.job, "a long stall" if long else "")
+    return Mutant(draft, story.job, _held_before(scene, hi))
 
 
 def _outages(scene: Scene) -> Iterator[tuple[int, int]]:
@@ -94,6 +93,15 @@ def _outages(scene: Scene) -> Iterator[tuple[int, int]]:
         healed = [each["t"] for each in told if each["fault"] == row["fault"] and each["phase"] == "healed"]
         if row["phase"] == "inject" and healed:
             yield row["t"], healed[0]
+
+
+def _held_before(scene: Scene, healed: int) -> str:
+    """Whether the queue may have been held up already, so that it holds no longer: it must give back at last."""
+    promise = scene.promise
+    begin = next(lo for lo, hi in _outages(scene) if hi == healed)
+    calm = round((promise.hold_s + promise.sweep_s + promise.reconnect_s) * SECOND)
+    other = any(row["e"] == "fault" and begin - calm < row["t"] < begin for row in scene.few)
+    return "another fault before it" if other else STALL if scene.stalled(begin - calm, begin) > SECOND // 2 else ""
 
 
 MUTATIONS: Final = (

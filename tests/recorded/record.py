@@ -25,7 +25,7 @@ from tests.recorded import HERE, MANIFEST, conditions_of
 BYTES_MAX: Final = 70_000
 LEVEL: Final = 19
 CANARY_KEPT: Final = 16
-"""One in so many numbers of the canary, and all around one that is missing."""
+"""One in so many numbers of the canary, and all around one that is missing or was not answered."""
 MICROSECOND: Final = 1024
 """In nanoseconds, as a power of two: its low bits are zero then, which is what makes a file smaller."""
 TIMES: Final = ("t", "lo_ns", "intended_ns")
@@ -113,9 +113,10 @@ def small(history: History) -> History:
 
 
 def _thinned(canary: pl.DataFrame) -> pl.DataFrame:
-    """Fewer numbers, but the first, the last, and those from which the bounds of a loss are reckoned."""
-    missing = canary.filter(pl.col("phase") == "missing")["n"]
-    near = {n + step for n in missing for step in range(-2, 3)} | {canary["n"].min(), canary["n"].max()}
+    """Fewer numbers, but the first, the last, and those from which the bounds of a loss or an outage are reckoned."""
+    of = {phase: set(canary.filter(pl.col("phase") == phase)["n"]) for phase in ("sent", "acked", "missing")}
+    told = of["missing"] | (of["sent"] - of["acked"])
+    near = {n + step for n in told for step in range(-2, 3)} | {canary["n"].min(), canary["n"].max()}
     return canary.filter((pl.col("n") % CANARY_KEPT == 0) | pl.col("n").is_in(list(near)))
 
 

@@ -55,6 +55,8 @@ def _because(cause: Cause, a: Run, b: Run, number: int, causes: "Causes") -> str
             (death for death in causes.deaths(a) if death.lo <= until), key=lambda death: death.lo
         )  # most closely
         return f"{known.of} of {a.worker} died at {_at(known.lo, zero)} or later"
+    if cause is Cause.LEASE_ENDED and (step := causes.clock_set(a, b)):
+        return f"the server's clock was set forward between {_at(step[0], zero)} and {_at(step[1], zero)}"
     if cause is Cause.LEASE_ENDED and (cut := causes.unrenewed(a, b).cut):
         return f"{a.worker} could not renew its lease from {_at(cut[0], zero)}{_until(cut[1], zero)}"
     return {

@@ -46,7 +46,7 @@ class Causes(Heard):
     def __init__(self, history: "History", promise: Promise, policy: Policy) -> None:
         """``promise`` gives lease, heartbeat, margin and the gaps around a body; ``policy`` the timeout of a body."""
         super().__init__(history, promise, policy)
-        self._holds = holds(history.faults, history.stalled, promise)
+        self._holds = holds(history, promise, policy)
         self._requeues: dict[str, list[int]] = defaultdict(list)
         for event in history.op_rows:
             if event["op"] == "requeue":
@@ -108,9 +108,15 @@ class Causes(Heard):
         return run.outcome == "exit" and run.end_hi - self.grant_lo(run) >= ns(self.policy.timeout_s)
 
     def lease_may_have_ended(self, a: Run, b: Run) -> bool:
-        """Whether one cut of a's worker was long enough to end a's lease before b started."""
+        """Whether a cut of a's worker was long enough to end a's lease before b started, or the clock was set."""
         longest = self.unrenewed(a, b)
-        return longest.cut is not None and longest.lasted >= self.lease_ends_after
+        cut_off = longest.cut is not None and longest.lasted >= self.lease_ends_after
+        return cut_off or self.clock_set(a, b) is not None
+
+    def clock_set(self, a: Run, b: Run) -> Interval | None:
+        """When the server's clock was set forward while a had its lease, before b started: that may end it at once."""
+        lo, hi = self.grant_lo(a), min(self.report_hi(a), b.start)
+        return next((step for step in self.clock_forward if step[0] <= hi and step[1] >= lo), None)
 
     def unrenewed(self, a: Run, b: Run) -> Unrenewed:
         """Of a, from its grant until the report of its end, b's start, or an outage after which b's start was held."""
@@ -132,13 +138,17 @@ class Causes(Heard):
         return self._stalled(run.worker, (max(cut[0], window[0]), min(cut[1], window[1])))
 
     def surely_leased_until(self, run: Run) -> int:
-        """Until when no cut of its worker can have ended its lease (its body may end before)."""
+        """Until when no cut of its worker, and no setting of the clock, can have ended its lease.
+
+        Its body may end before.
+        """
         granted = self.grant_lo(run)
+        clock = next((max(lo, granted) for lo, hi in self.clock_forward if hi >= granted), FOREVER)
         for lo, hi in self.cuts(run.worker, run.life):  # in order: the first that is long enough is the earliest
             since = max(lo, granted)
             if hi - since >= self.lease_ends_after:
-                return since + self.lease_ends_after
-        return FOREVER
+                return min(since + self.lease_ends_after, clock)
+        return clock
 
     def _reply_lost(self, a: Run, b: Run, job: Job) -> bool:
         window = self.grant_lo(a), min(self.report_hi(a), b.start)

@@ -169,6 +169,8 @@ class Canary:
     """Numbers written to the store, acknowledged by it, and acknowledged but missing at the end.
 
     ``silences``: from the sending of a number that the store did not answer in time until it answered one again.
+    ``away``: from the second to the last of numbers in a row that it never took, each when it was sent; where there
+    is more than one store, none is everybody's.
     """
 
     sent: int = 0
@@ -176,13 +178,14 @@ class Canary:
     missing: int = 0
     losses: tuple[StoreLoss, ...] = field(default_factory=tuple)
     silences: tuple[tuple[int, int], ...] = field(default_factory=tuple)
+    away: tuple[tuple[int, int], ...] = field(default_factory=tuple)
 
 
 def canary(events: Iterable[tuple[Any, ...]]) -> Canary:
     """From the ``canary`` events (t, server, n, phase): blocks of acknowledged numbers that are missing."""
     phases = _by_phase(events)
     losses: list[StoreLoss] = []
-    silences: list[tuple[int, int]] = []
+    silences: list[tuple[int, int, bool]] = []
     for seen in phases.values():
         losses += _losses(seen["sent"], seen["acked"], seen["missing"])
         silences += _silences(seen["sent"], seen["acked"])
@@ -191,17 +194,27 @@ def canary(events: Iterable[tuple[Any, ...]]) -> Canary:
         sum(len(seen["acked"]) for seen in phases.values()),
         sum(len(seen["missing"].keys() & seen["acked"].keys()) for seen in phases.values()),
         tuple(losses),
-        tuple(silences),
+        tuple((sent, answered) for sent, answered, _ in silences),
+        tuple(_away(silences)) if len(phases) == 1 else (),
     )
 
 
-def _silences(sent: Mapping[int, int], acked: Mapping[int, int]) -> Iterator[tuple[int, int]]:
-    """Back from the last number: whatever was not answered in time lasted until the next answer."""
+def _silences(sent: Mapping[int, int], acked: Mapping[int, int]) -> Iterator[tuple[int, int, bool]]:
+    """Back from the last number: whatever was not answered in time lasted until the next answer; whether at all."""
     answered = FOREVER
     for n in sorted(sent, reverse=True):
         answered = acked.get(n, answered)
         if n not in acked or acked[n] - sent[n] > SLOW_NS:
-            yield sent[n], answered
+            yield sent[n], answered, n in acked
+
+
+def _away(silences: Iterable[tuple[int, int, bool]]) -> Iterator[tuple[int, int]]:
+    """Of the first number of a row it is only known that the store was away before the second was sent."""
+    rows: dict[int, list[int]] = defaultdict(list)
+    for sent, answered, late in silences:
+        if not late:
+            rows[answered].append(sent)
+    yield from ((sorted(row)[1], max(row)) for row in rows.values() if len(row) > 1)
 
 
 def _losses(sent: Mapping[int, int], acked: Mapping[int, int], missing: Mapping[int, int]) -> list[StoreLoss]:

@@ -91,6 +91,7 @@ class Heard(Windows):
         # A supervisor that ends by itself takes what it holds with it, seen by nobody.
         kills += [life.exit_hi for life in lives if life.killed == FOREVER and life.exit_hi < FOREVER]
         count = sum(1 for t in kills if job.invoked <= t <= until)
+        count += sum(1 for lo, hi in self.clock_forward if lo <= until and hi >= job.invoked)
         period = max(self.lease_ends_after, 1)
         brief = max(min(period, ns(self.policy.timeout_s)), 1)
         torn, slow, stalls = self._unheard

@@ -77,8 +77,12 @@ class Windows(Cuts):
         return run.life if any(a <= heard and b >= run.start for a, b in self.breaking(run.worker)) else 0
 
     def breaks_in(self, run: Run, lo: int, hi: int) -> bool:
-        """Whether a cut that touches ``[lo, hi]`` may have done more to its worker than delay it."""
-        return any(a <= hi and b >= lo for a, b in self.breaking(run.worker, self._life_of(run)))
+        """Whether a cut that touches ``[lo, hi]`` may have done more to its worker than delay it.
+
+        Or the server's clock was set forward then, and took the lease.
+        """
+        breaking = self.breaking(run.worker, self._life_of(run))
+        return any(a <= hi and b >= lo for a, b in (*breaking, *self.clock_forward))
 
     def deaths(self, run: Run) -> list[Death]:
         """Of its process or of its supervisor; a process that ends after its body did counts only if it was killed."""

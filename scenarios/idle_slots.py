@@ -79,12 +79,19 @@ class IdleSlots:
     def _pauses(self, queue: str) -> list[Interval]:
         """From the request to pause until it was answered that the pause is over."""
         found: list[Interval] = []
+        paused: list[int] = []
+        asked: list[int] = []
         for step in self.history.op_rows:
-            if step["queue"] == queue and (step["op"], step["phase"]) == ("pause", "invoked"):
-                found.append((step["t"], FOREVER))
-            elif step["queue"] == queue and (step["op"], step["phase"]) == ("resume", "acked") and found:
-                found[-1] = found[-1][0], step["t"]
-        return found
+            what = step["queue"] == queue and (step["op"], step["phase"])
+            if what == ("pause", "invoked"):
+                paused.append(step["t"])
+            elif what == ("resume", "invoked"):
+                asked.append(step["t"])
+            elif what == ("resume", "acked") and asked:  # it ends all that were asked for before it
+                since = asked.pop(0)
+                found += ((t, step["t"]) for t in paused if t <= since)
+                paused = [t for t in paused if t > since]
+        return found + [(t, FOREVER) for t in paused]
 
     def _at_its_limit(self, queue: str) -> list[Interval]:
         """When as many jobs as it may lease may have been leased, from the first grant that a start may have had."""

@@ -37,7 +37,8 @@ ANOMALIES: Final = {
     "memory kept of runs": Anomaly(
         definition=(
             "In the later half of its runs, fifty at least, a worker's process gains more memory than what is promised"
-            " and eight times the largest arguments and result, by the lower bound of its trend, in both parts of it."
+            " and eight times the largest arguments and result of each that it runs at once, by the lower bound of its"
+            " trend, in both parts of it."
         ),
         smallest='*(run(f"j{n}", n / 10, n / 10 + 0.05) for n in range(100))\n*used("w1", 0, 10, rss_s=3 * 2**20)',
         means="After some thousand jobs the worker is killed for want of memory, with the jobs that it runs then.",
@@ -89,8 +90,10 @@ def leaks(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     judged = [verdict for each in processes for verdict in (_descriptors(each, ends), _memory(each))]
     largest = max((spec.args_kb + spec.result_kb for spec in scenario.load.jobs), default=0)
     if GROWTH in promise.sources:
-        own, allowed = _own_ends(history, processes), promise.growth_mib * MIB + COPIES * largest * KIB
-        judged += [_kept(each, own[each.pid], allowed) for each in processes if each.pid in own]
+        own, copies = _own_runs(history, processes), COPIES * promise.prefetch
+        for each in (each for each in processes if each.pid in own):
+            ended, most = own[each.pid]
+            judged.append(_kept(each, ended, promise.growth_mib * MIB + copies * most * largest * KIB))
     for worker in dict.fromkeys(each.worker for each in processes):
         judged += idle.times(worker, [each for each in processes if each.worker == worker])
     for verdict in judged:
@@ -159,12 +162,18 @@ def _descriptors(each: Process, ends: _Ends) -> Wrong | Fine | None:
 # ---- memory
 
 
-def _own_ends(history: "History", processes: Iterable[Process]) -> dict[int, pl.Series]:
-    """Process → when its runs ended, in order, of those that had enough of them."""
+def _own_runs(history: "History", processes: Iterable[Process]) -> dict[int, tuple[pl.Series, int]]:
+    """Process → when its runs ended, in order, and how many were open at once at most; those that had enough runs."""
     sampled = pl.Series([each.pid for each in processes], dtype=pl.Int64).unique()
-    ended = history.runs.lazy().filter((pl.col("end_hi") < FOREVER) & pl.col("pid").is_in(sampled.implode()))
-    enough = ended.filter(pl.len().over("pid") >= 2 * LATER_RUNS_MIN).select("pid", "end_hi").sort("end_hi").collect()
-    return {int(str(pid)): mine["end_hi"] for (pid,), mine in enough.partition_by("pid", as_dict=True).items()}
+    mine = history.runs.lazy().filter(pl.col("pid").is_in(sampled.implode())).select("pid", "start", "end_hi")
+    enough = mine.filter((pl.col("end_hi") < FOREVER).sum().over("pid") >= 2 * LATER_RUNS_MIN).sort("start").collect()
+    found = {}
+    for (pid,), runs in enough.partition_by("pid", as_dict=True).items():
+        ends = runs["end_hi"].sort()
+        over = ends.search_sorted(runs["start"], side="left").cast(pl.Int64)  # by each start
+        most = (pl.int_range(1, runs.height + 1, eager=True) - over).max()
+        found[int(str(pid))] = ends.filter(ends < FOREVER), int(str(most))
+    return found
 
 
 def _kept(each: Process, ended: pl.Series, allowed: float) -> Wrong | Fine | None:
@@ -194,7 +203,7 @@ def _kept(each: Process, ended: pl.Series, allowed: float) -> Wrong | Fine | Non
         f" {allowed / MIB:.0f} MiB in all are promised or allowed for.",
         (
             "No warm-up: the first half of its runs is left out, and its growth goes on in both parts of the other.",
-            f"No large job: {COPIES} times the largest arguments and result are allowed for.",
+            f"No large job: {COPIES} times the largest arguments and result of each at once are allowed for.",
         ),
     )
 

@@ -26,9 +26,10 @@ ANOMALIES: Final = {
     "rejected in calm": Anomaly(
         definition=(
             "An enqueue that the store could take was rejected: neither a fault, a stall nor a silence of the store"
-            " touched it, or had ended less than the promised time to reconnect before it."
+            " touched it, or had ended less than the promised time to reconnect before it, and others with as large"
+            " arguments and as long delays were taken."
         ),
-        smallest='answered("rejected", "j", 2)',
+        smallest='acked("i", 0)\nanswered("rejected", "j", 2)',
         means="An outage that is over goes on for those who enqueue: work is turned away that could be done.",
     ),
 }
@@ -70,7 +71,9 @@ def unknown(history: "History", promise: Promise, scenario: "Scenario") -> Judge
 
 
 def _rejected_in_calm(history: "History", promise: Promise) -> Iterator[Finding]:
-    rejected = pl.col("outcome") == "rejected"
+    size, taken = pl.col("spec").struct.field("args_kb").fill_null(0), pl.col("outcome") == "acked"
+    asks_as_others = (size <= size.filter(taken).max()) & (pl.col("delay") <= pl.col("delay").filter(taken).max())
+    rejected = (pl.col("outcome") == "rejected") & asks_as_others
     if not history.count_jobs(rejected):
         return
     in_calm = calm(pl.col("invoked"), pl.col("answered"), _kept_from_the_store(history, promise))
@@ -87,6 +90,7 @@ def _rejected_in_calm(history: "History", promise: Promise) -> Iterator[Finding]
                 f"No fault: none hit the producer or the store then, or in the {promise.reconnect_s:g} s before.",
                 "No silence: no write of the canary was left unanswered, or answered late, near it.",
                 "No stall: neither the machine nor the producer stood still, and the producer was sent no signal.",
+                "Not for what it asks: arguments as large, and delays as long, were acknowledged of others.",
             ),
             clause=REJECTIONS,
         )
@@ -95,12 +99,12 @@ def _rejected_in_calm(history: "History", promise: Promise) -> Iterator[Finding]
 def _kept_from_the_store(history: "History", promise: Promise) -> list[tuple[int, int]]:
     """When the producer may have been kept from the store, and the time that it needs to find back.
 
-    A short stall breaks no connection, so there is no way back from it.
+    A short stall breaks no connection, so there is no way back from it; many that follow each other may.
     """
     after = ns(promise.reconnect_s)
     stalls = merged((stall.lo, stall.hi) for stall in history.stalls if stall.worker in {HOST, PRODUCER})
     times = [(span.inject, span.healed) for span in history.faults if span.hits(PRODUCER)]
-    times += [(lo, hi) for lo, hi in stalls if hi - lo > SLOW_NS]
+    times += [(lo, hi) for lo, hi in merged(stalls, SLOW_NS) if hi - lo > SLOW_NS]
     times += [(sent.t, FOREVER) for sent in history.signals if sent.worker == PRODUCER]
     times += history.canary.silences
     return merged([*stalls, *((lo, min(hi + after, FOREVER)) for lo, hi in times)])

@@ -104,7 +104,7 @@ def invoked(
 ) -> Lines:
     """An enqueue that nobody answers."""
     wanted = spec or succeeds()
-    given = {field: getattr(wanted, field) for field in ("kind", "sleep_ms", "times", "hang_s", "status")}
+    given = {field: getattr(wanted, field) for field in ("kind", "sleep_ms", "times", "hang_s", "status", "args_kb")}
     return [
         _line(
             "producer-1-a", at, "invoked", job=job, queue="default", spec=given, args_sum=checksum(job),
@@ -203,6 +203,13 @@ def canary(n: int, at: float, *, acked: bool = True, missing: bool = False) -> L
     if missing:
         lines.append(_line("canary-1-a", READ_AT_S, "canary", server="s", n=n, phase="missing"))
     return lines
+
+
+def away(a: float, b: float, first: int = 1) -> Lines:
+    """The store answers the canary at ``b`` again, and none of its numbers from ``a`` on until then."""
+    numbers = round((b - a) * 10)
+    asked = (canary(first + n, a + n / 10, acked=n == numbers) for n in range(numbers + 1))
+    return [line for each in asked for line in each]
 
 
 def op(name: str, job: str, at: float) -> Lines:

@@ -19,6 +19,7 @@ from tests.scenarios.histories import (
     acked,
     anchors,
     answered,
+    away,
     canary,
     cancelled,
     count,
@@ -176,36 +177,96 @@ PHANTOM = [
 ]
 
 HELD: dict[str, Any] = {"promise": promised(hold_s=2.0)}
-OUTAGE = fault("full", 2, 5, "refused")
+OUTAGE = fault("full", 1.95, 5.1, "refused") + away(2, 5)
 
 
 def back_at(start: float, *more: Lines) -> tuple[Lines, ...]:
     """A job of w1 that ends in an outage, while w1 is frozen, and runs again elsewhere."""
-    return (OUTAGE, acked("j", 0), run("j", 1.9, 7, fence=1), frozen("w1", 2.1, 6.9), *more,
+    return (OUTAGE, acked("j", 0), run("j", 1.9, 7.2, fence=1), frozen("w1", 2.1, 7.1), *more,
             run("j", start, start + 0.1, on="w2", fence=2))  # fmt: skip
 
 
+def held_long(*more: Lines, again: float = 11.6, dies: float = 8.1) -> tuple[Lines, ...]:
+    """A job of 12 s that runs before the store restarts, and again soon after, and what else there is."""
+    return (acked("j", 7.55), run("j", 7.6, 20, fence=1), frozen("w1", 7.7, 19), *more,
+            fault("restart", 8, 11.05, "store_down", kind="redis restart"), away(dies, 11),
+            run("j", again, again + 0.05, on="w2", fence=2))  # fmt: skip
+
+
+def all_killed(at: float, life: int) -> Lines:
+    """Both workers, which are back 1.7 s later."""
+    names = "w1", "w2"
+    return [
+        line
+        for name in names
+        for line in killed(name, at, life=life, slots=(0, 1, 2)) + spawned(name, at + 1.7, life=life + 1)
+    ]
+
+
+def all_frozen(a: float, b: float) -> Lines:
+    """Both workers."""
+    return frozen("w1", a, b) + frozen("w2", a, b)
+
+
+LONG: dict[str, Any] = {"promise": promised(hold_s=2.0, sweep_s=2.0), "scenario": with_policy(timeout_s=30.0)}
+IN_TIME = anchors((0, 0), (7, 7), (11.1, 11.1), (11.2, 11.2), (30, 30))
+
 DUPLICATES = [
     legal("duplicates", "its lease ended in an outage, after which nothing is held", *back_at(5.2), explained=1),
-    legal("duplicates", "held after an outage, and not renewed even then", *back_at(6.6), explained=1, **HELD),
-    legal("duplicates", "its lease may have ended before the outage", *back_at(5.2, cut("w1", 1.0, 2.0)), explained=1,
+    legal("duplicates", "held after an outage, and not renewed even then", *back_at(6.95), explained=1, **HELD),
+    legal("duplicates", "its lease may have ended before the outage", *back_at(5.2, cut("w1", 0.9, 2.0)), explained=1,
           **HELD),
     legal("duplicates", "an outage that was shorter than a lease", acked("j", 0), run("j", 0.4, 7, fence=1),
-          frozen("w1", 0.5, 6.9), fault("full", 3, 4.9, "refused"), run("j", 5.2, 5.3, on="w2", fence=2), explained=1,
-          **HELD),
+          frozen("w1", 0.5, 6.9), fault("full", 2.9, 5.1, "refused"), away(3, 5),
+          run("j", 5.2, 5.3, on="w2", fence=2), explained=1, **HELD),
     legal("duplicates", "after an outage its worker was killed", *back_at(5.5, killed("w1", 5.2)), explained=1, **HELD),
     legal("duplicates", "a machine that stood still may have looked like two outages before",
           *back_at(5.2, stall("host", -3, -1.5), stall("host", 0.1, 1.5)), explained=1, **HELD),
     legal("duplicates", "nobody was seen to be hit by the outage", acked("j", 0), run("j", 1.9, 7, fence=1),
-          frozen("w1", 2.1, 6.9), fault("full", 2, 5, "refused", fired=0), run("j", 5.2, 5.3, on="w2", fence=2),
-          explained=1, **HELD),
+          frozen("w1", 2.1, 6.9), fault("full", 1.95, 5.1, "refused", fired=0), away(2, 5),
+          run("j", 5.2, 5.3, on="w2", fence=2), explained=1, **HELD),
+    legal("duplicates", "nobody knows when the store was away", acked("j", 0), run("j", 1.9, 7, fence=1),
+          frozen("w1", 2.1, 6.9), fault("full", 2, 5, "refused"), run("j", 5.2, 5.3, on="w2", fence=2), explained=1,
+          **HELD),
+    legal("duplicates", "links were down, one after the other", acked("j", 0), run("j", 1.9, 7, fence=1),
+          frozen("w1", 2.1, 6.9), fault("down", 2, 5, "cut", kind="redis down"),
+          run("j", 5.2, 5.3, on="w2", fence=2), explained=1, **HELD),
+    legal("duplicates", "sweeps were late three times before, since everybody was frozen",
+          *held_long(all_frozen(1, 2.7), all_frozen(3.5, 5.2), all_frozen(5.9, 7.5)), explained=1, **LONG),
+    legal("duplicates", "sweeps were late three times before, since everybody was killed", acked("j", 7.55),
+          run("j", 7.6, 20, life=4, fence=1), *(all_killed(0.5 + 2.4 * n, n + 1) for n in range(3)),
+          frozen("w1", 7.7, 19, life=4), fault("restart", 8, 11.05, "store_down", kind="redis restart"), away(8.1, 11),
+          run("j", 11.6, 11.7, on="w2", life=4, fence=2), explained=1, **LONG),
+    legal("duplicates", "each sweep was late before, since all was slow", *held_long(fault("slow", 1, 7.5, "slow")),
+          explained=1, **LONG),
+    legal("duplicates", "sweeps were late before, since the store was away by itself",
+          *held_long(*(away(a, a + 1, first=1000 * (n + 1)) for n, a in enumerate((2, 3.5, 5, 6.5)))), explained=1,
+          **LONG),
+    legal("duplicates", "the clock was set forward in a hold",
+          *held_long(anchors((0, 0), (7, 7), (11.1, 11.1), (11.2, 12.6), (30, 31.4)), again=11.8), explained=1, **LONG),
+    legal("duplicates", "the clock was set back in an outage, so that it looked short",
+          *held_long(anchors((0, 0), (7, 7), (11.1, 9.1), (30, 28))), explained=1, **LONG),
+    legal("duplicates", "the store was told to restart, and died later", *held_long(again=9.65, dies=9.7), explained=1,
+          **LONG),
+    legal("duplicates", "the clock was set forward in its run", acked("j", 0), run("j", 0.1, 3, fence=1),
+          anchors((0, 0), (0.7, 0.7), (0.75, 2.15), (30, 31.4)), run("j", 1.3, 1.4, on="w2", fence=2), explained=1),
+    legal("duplicates", "the clock was set forward before its end was reported", acked("j", 0), run("j", 0.1, 0.7),
+          anchors((0, 0), (0.7, 0.7), (0.75, 2.75), (30, 32)), run("j", 1.3, 1.4, on="w2"), explained=1),
+    illegal("duplicates", BACK, "the clock was set forward long after its end", acked("j", 0), run("j", 0.1, 0.2),
+            anchors((0, 0), (0.7, 0.7), (0.75, 2.75), (30, 32)), run("j", 1.3, 1.4, on="w2")),
+    illegal("duplicates", "unexplained repeat", "the clock was set back in its run", acked("j", 0),
+            run("j", 0.1, 3, fence=1), anchors((0, 0), (0.7, 0.7), (0.75, -2), (30, 27.25)),
+            run("j", 1.3, 1.4, on="w2", fence=2)),
     illegal("duplicates", "unexplained repeat", "no lease was held after an outage", *back_at(5.2), **HELD),
     illegal("duplicates", "unexplained repeat", "the machine stood still once before",
-            *back_at(5.2, stall("host", -3, -1.5)), **HELD),
-    illegal("duplicates", "unexplained repeat", "none was held long enough", *back_at(6.4), **HELD),
-    illegal("duplicates", "unexplained repeat", "every link was down", acked("j", 0), run("j", 1.9, 7, fence=1),
-          frozen("w1", 2.1, 6.9), fault("down", 2, 5, "cut", kind="redis down"),
-          run("j", 5.2, 5.3, on="w2", fence=2), **HELD),
+            *back_at(5.2, stall("host", -3, -2)), **HELD),
+    illegal("duplicates", "unexplained repeat", "none was held long enough", *back_at(6.75), **HELD),
+    illegal("duplicates", "unexplained repeat", "no lease was held after a restart", *held_long(), **LONG),
+    illegal("duplicates", "unexplained repeat", "no lease was held, and the clocks agree", *held_long(IN_TIME), **LONG),
+    illegal("duplicates", "unexplained repeat", "sweeps were late once before",
+            *held_long(all_frozen(5.9, 7.2)), **LONG),
+    illegal("duplicates", "unexplained repeat", "sweeps were late more often, and in time for long",
+            *(line for line in held_long(all_frozen(-9, -7), all_frozen(-6, -5), all_frozen(-4, -2))), **LONG),
     legal("duplicates", "failed, and retried", acked("j", 0), run("j", 1, 1.1, "error"), run("j", 2, 2.1), explained=1),
     legal("duplicates", "a cut that is shorter than the lease, but not than lease - heartbeat - margin", acked("j", 0),
           run("j", 0, 3), cut("w1", 0.6, 2.2), run("j", 2.05, 2.1, on="w2")),
@@ -482,8 +543,13 @@ BACKOFF = [
           acked(f"s{n}", n * 10, spec=FAILING), run(f"s{n}", n * 10 + 0.1, n * 10 + 0.2, "error", slot=1 + n),
           run(f"s{n}", n * 10 + 0.3 + n * 0.618 % 1 * 4, n * 10 + 5, slot=1 + n))), scenario=JITTERED),
     illegal("backoff", "early retry", "after 0.2 s of 1 s", *retried_after(0.2), scenario=FIXED),
-    illegal("backoff", "late retry", "with every slot free", *retried_after(5), scenario=FIXED),
-    illegal("backoff", "no jitter", "every delay the longest", *spread(4.02 for _ in range(120)), scenario=JITTERED),
+    legal("backoff", "late, where nobody promises when an idle slot takes a job", *retried_after(5), scenario=FIXED),
+    illegal("backoff", "late retry", "with every slot idle", *retried_after(5), scenario=FIXED,
+            promise=promised(claim_s=0.5)),
+    legal("backoff", "every delay the longest, as far as anybody knows", *spread(4.02 for _ in range(120)),
+          scenario=JITTERED),
+    illegal("backoff", "no jitter", "every delay the longest", *spread(4.02 for _ in range(120)), scenario=JITTERED,
+            promise=promised(claim_s=0.5)),
     illegal("backoff", "no jitter", "every delay the shortest", *spread(0.02 for _ in range(120)), scenario=JITTERED),
 ]  # fmt: skip
 
@@ -647,31 +713,41 @@ STATES = [
             state("j", "finished")),
 ]  # fmt: skip
 
+TAKES = acked("i", 0)
 UNKNOWN = [
     legal("unknown", "in an outage", answered("unknown", "j", 2), fault("down", 1, 3, "cut")),
     legal("unknown", "while the queue recovers", answered("unknown", "j", 6), fault("down", 1, 3, "cut")),
     legal("unknown", "its producer was killed", invoked("j", 2), signal("producer", 2.5, "KILL")),
-    legal("unknown", "rejected in an outage", answered("rejected", "j", 2), fault("down", 1, 3, "cut")),
-    legal("unknown", "rejected while its producer finds back", answered("rejected", "j", 3.9),
+    legal("unknown", "rejected in an outage", TAKES, answered("rejected", "j", 2), fault("down", 1, 3, "cut")),
+    legal("unknown", "rejected while its producer finds back", TAKES, answered("rejected", "j", 3.9),
           fault("down", 1, 3, "cut"), promise=promised(reconnect_s=1.0)),
-    legal("unknown", "rejected, and begun in an outage", answered("rejected", "j", 2.9995),
+    legal("unknown", "rejected, and begun in an outage", TAKES, answered("rejected", "j", 2.9995),
           fault("down", 1, 3, "cut", ["producer"])),
-    legal("unknown", "rejected, as the machine stood still", answered("rejected", "j", 2), stall("host", 1, 2.5)),
-    legal("unknown", "rejected soon after the machine had stood still for long", answered("rejected", "j", 3),
+    legal("unknown", "rejected, as the machine stood still", TAKES, answered("rejected", "j", 2),
+          stall("host", 1, 2.5)),
+    legal("unknown", "rejected soon after the machine had stood still for long", TAKES, answered("rejected", "j", 3),
           stall("host", 1, 2.5), promise=promised(reconnect_s=1.0)),
     illegal("unknown", "rejected in calm", "soon after the machine had stood still for a moment",
-            answered("rejected", "j", 3), stall("host", 2.4, 2.5), promise=promised(reconnect_s=1.0)),
-    legal("unknown", "rejected by a store that was away by itself", answered("rejected", "j", 2), canary(1, 1),
+            TAKES, answered("rejected", "j", 3), stall("host", 2.4, 2.5), promise=promised(reconnect_s=1.0)),
+    legal("unknown", "rejected by a store that was away by itself", TAKES, answered("rejected", "j", 2), canary(1, 1),
           canary(2, 1.5, acked=False), canary(3, 2.5)),
-    legal("unknown", "rejected by a producer that was stopped", answered("rejected", "j", 2),
+    legal("unknown", "rejected by a producer that was stopped", TAKES, answered("rejected", "j", 2),
           signal("producer", 1, "STOP"), signal("producer", 1.5, "CONT")),
-    legal("unknown", "rejected by a queue that may refuse what it likes", answered("rejected", "j", 2),
+    legal("unknown", "rejected by a queue that may refuse what it likes", TAKES, answered("rejected", "j", 2),
           promise=promised(sources={"delivery": SOURCE})),
-    illegal("unknown", "rejected in calm", "nothing was broken", answered("rejected", "j", 2), canary(1, 1),
+    legal("unknown", "rejected soon after the machine had stood still for moments, again and again", TAKES,
+          *(stall("producer", 1 + n * 0.26, 1.24 + n * 0.26) for n in range(12)), answered("rejected", "j", 4.115),
+          promise=promised(reconnect_s=1.0)),
+    legal("unknown", "rejected for its size", acked("i", 0, spec=succeeds(args_kb=8192)),
+          answered("rejected", "j", 2, spec=succeeds(args_kb=16384))),
+    legal("unknown", "rejected, and nothing was ever taken", answered("rejected", "j", 2)),
+    illegal("unknown", "rejected in calm", "no larger than what was taken later",
+            answered("rejected", "j", 2, spec=succeeds(args_kb=64)), acked("i", 3, spec=succeeds(args_kb=64))),
+    illegal("unknown", "rejected in calm", "nothing was broken", TAKES, answered("rejected", "j", 2), canary(1, 1),
             canary(2, 3)),
-    illegal("unknown", "rejected in calm", "long after an outage", answered("rejected", "j", 4.1),
+    illegal("unknown", "rejected in calm", "long after an outage", TAKES, answered("rejected", "j", 4.1),
             fault("down", 1, 3, "cut"), promise=promised(reconnect_s=1.0)),
-    illegal("unknown", "rejected in calm", "while a worker was cut off", answered("rejected", "j", 2),
+    illegal("unknown", "rejected in calm", "while a worker was cut off", TAKES, answered("rejected", "j", 2),
             cut("w1", 1, 3), killed("w2", 1.5)),
     illegal("unknown", "unknown outcome", "nothing was broken", answered("unknown", "j", 2)),
     illegal("unknown", "unknown outcome", "never answered at all", invoked("j", 2), acked("k", 50)),
@@ -872,6 +948,10 @@ LATE = [
     illegal("late", BESIDE, "five seconds", *waits(1, 6.1), explained=0, **TAKEN),
     illegal("late", BESIDE, "just too long", *waits(1, 1.71), **TAKEN),
     illegal("late", BESIDE, "before and after a pause", *waits(1, 6.1, paused(2, 2.5)), **TAKEN),
+    illegal("late", BESIDE, "before and after a pause that was asked for twice",
+            *waits(1, 6.1, paused(2, None), paused(2.2, 2.5)), **TAKEN),
+    legal("late", "paused twice", *waits(1, 5.9, paused(0.9, 5.4, took=0.2), paused(5.5, 5.85)),
+          explained=1, **TAKEN),
     illegal("late", BESIDE, "after its delay", *waits(1, 6.1, delay=2), **TAKEN),
     illegal("late", BESIDE, "though the machine stood still for a while", *waits(1, 6.1, stall("host", 2, 4)), **TAKEN),
     illegal("late", BESIDE, "below the limit", *waits(1, 6.1, acked("h", 0), run("h", 0.1, 5.4, on="w2", slot=2)),

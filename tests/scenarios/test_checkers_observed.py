@@ -165,6 +165,9 @@ RESIDUE = [
 HUNDRED = jobs(100, 0, 10)
 OUT = cut("w1", 5, 8)
 LARGE = replace(SCENARIO, load=constant(rate_s=10, for_s=1, jobs={succeeds(result_kb=1024): 1}))
+THREADS = [  # at most eight at once
+    line for n in range(100) for line in run(f"j{n}", n / 10, n / 10 + (0.05 if n < 50 else 0.75))
+]
 LEAKS = [
     legal("leaks", "as many descriptors as before", HUNDRED, used("w1", 0, 10)),
     legal("leaks", "a pool fills in the beginning", HUNDRED, used("w1", 0, 2, fds_s=30), used("w1", 2.25, 10, fds=68)),
@@ -221,6 +224,10 @@ LEAKS = [
     legal("leaks", "memory of another process's runs", HUNDRED, used("w1", 0, 10, slot=2, rss_s=5 * MIB)),
     legal("leaks", "less memory than promised", HUNDRED, used("w1", 0, 10, rss_s=1.5 * MIB)),
     legal("leaks", "memory for results of a MiB", HUNDRED, used("w1", 0, 10, rss_s=3 * MIB), scenario=LARGE),
+    legal("leaks", "memory for ever more results of a MiB at once, by threads", THREADS,
+          used("w1", 0, 10, rss_s=12 * MIB), scenario=LARGE),
+    illegal("leaks", "memory kept of runs", "more than that of as many at once", THREADS,
+            used("w1", 0, 10, rss_s=24 * MIB), scenario=LARGE),
     illegal("leaks", "memory kept of runs", "256 KiB of each", HUNDRED, used("w1", 0, 10, rss_s=2.56 * MIB)),
     illegal("leaks", "memory kept of runs", "beneath what is given back", jobs(120, 0, 10),
             *(used("w1", at, at + 0.8, every=0.1, rss=(30 + 6 * at) * MIB, rss_s=4 * MIB) for at in range(10))),

@@ -15,7 +15,20 @@ from scenarios.checkers import registry as registered
 from scenarios.history import History, HistoryError
 from scenarios.judge import CheckerJudgement, judge
 from scenarios.scenario import Scenario
-from tests.scenarios.histories import PROMISE, SCENARIO, Lines, acked, canary, cut, fault, history, run, state, target
+from tests.scenarios.histories import (
+    PROMISE,
+    SCENARIO,
+    Lines,
+    acked,
+    away,
+    canary,
+    cut,
+    fault,
+    history,
+    run,
+    state,
+    target,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -150,11 +163,12 @@ def test_a_finding_measures_a_lease_until_the_end_was_heard_or_an_outage_began()
         "Lease not ended: w1 was cut off for at most 0.100 s between 0.300 s and 1.200 s; 1.130 s are needed"
         " (lease - heartbeat - margin)."
     )
-    held = (run("j", 1.9, 7, fence=1), fault("full", 2, 5, "refused"), run("j", 5.2, 5.3, on="w2", fence=2))
+    outage = fault("full", 1.95, 5.1, "refused") + away(2, 5)
+    held = (run("j", 1.9, 7, fence=1), outage, run("j", 5.2, 5.3, on="w2", fence=2))
     said = _lease(*held, promise=replace(PROMISE, hold_s=2.0))
     assert said == (
-        "Lease not ended: w1 was cut off for at most 0.500 s between 1.700 s and 2.500 s; 1.130 s are needed"
-        " (lease - heartbeat - margin). No lease ends from 2.500 s to 6.500 s: promised after an outage."
+        "Lease not ended: w1 was cut off for at most 0.150 s between 1.700 s and 2.100 s; 1.130 s are needed"
+        " (lease - heartbeat - margin). No lease ends from 2.100 s to 6.800 s: promised after an outage."
     )
 
 

@@ -42,7 +42,8 @@ class Promise:
     heal until the worker works again. sweep_s: at most from a lease's end until it is noticed. promote_s: at most from
     the due time of a delayed job, or of a retry, until it waits for a slot (inf: as for a lease's end). claim_s: at
     most from when a job waits until an idle slot that serves its queue takes it or another (inf: any). hold_s: how
-    long no lease ends after an outage of the store that lasted as long as one (0: not promised). prefetch: jobs a slot
+    long no lease ends after an outage of the store that lasted as long as one, unless sweeps were late three times
+    running before (0: not promised). prefetch: jobs a slot
     may hold. slots: bodies a worker runs at once. recovery_s: at most until a killed worker's job is back.
     stop_grace_s: how long runs may at least go on after their worker was told to stop (0: it may break them off).
     max_crashes, max_stalls: how often a job's slot may die or its lease end before it is a dead letter (None: any).

@@ -3,7 +3,7 @@
 A job's cohort is by its name's hash, so what is said of one job is said by one cohort. What a checker asks of the whole
 run is found first, in a narrow pass: its begin and end, when the states were read, what was open then. Not split are
 
-- ``backoff``: it pools the delays' jitter and asks for free slots. It gets the jobs that failed, and the times
+- ``backoff``: it pools the delays' jitter and asks for idle slots. It gets the jobs that failed, and the times
   of all runs;
 - ``late``: it asks when a process had nothing to do. It gets the jobs that waited, and the times of all runs;
 - ``leaks``: it asks when a worker had nothing to do. It gets the worker, the process and the times of all runs;
@@ -25,14 +25,15 @@ import polars as pl
 from stormproof_target import Promise
 
 from scenarios.checkers import FINDINGS_SHOWN_MAX, Checker, Judged
-from scenarios.checkers.late import judges, waits
+from scenarios.checkers.late import waits
 from scenarios.checkers.registry import CHECKERS
 from scenarios.checkers.residue import OVER
 from scenarios.history import History
 from scenarios.history_read import HistoryError, Ledgers
 from scenarios.history_stored import CohortWriter, StoredFrames, cohorts, read
 from scenarios.history_tables import hashed
-from scenarios.history_types import FOREVER, ns
+from scenarios.history_types import FOREVER, Died, ns
+from scenarios.idle_slots import judges
 from scenarios.judge import Judgement, judge
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ def _shared(whole: History, path: Path, promise: Promise) -> dict[str, Any]:
     before = pl.col("t") <= looked_at
     last = [whole.frames.scan(kind).select(pl.col("t").filter(before).max()).collect().item() for kind in _RUN_EVENTS]
     known["last_run_event"] = max((t for t in last if t is not None), default=0)
+    known["died_in_bodies"] = _died(cohorts(path), whole.writers)
     known["open_when_read"] = _open(cohorts(path), whole.writers, looked_at)
     if promise.prefetch > 1:
         held = promise.prefetch * promise.slots, ns(promise.start_gap_s)
@@ -171,6 +173,21 @@ def _open(every: Iterable[StoredFrames], writers: pl.DataFrame, at: int) -> tupl
         workers.update(found["worker"].to_list())
         jobs.update(found["job"].to_list())
     return dict(workers), frozenset(jobs)
+
+
+def _died(every: Iterable[StoredFrames], writers: pl.DataFrame) -> dict[str, Died]:
+    """As ``History.died_in_bodies``: of the processes that were seen dead, those with runs that never ended."""
+    ends = writers.lazy().filter(pl.col("exit_hi").is_not_null()).select("w", "exit_lo", "exit_hi")
+    found: dict[str, Died] = {}
+    for frames in every:
+        ended = frames.scan("ended").select(run=hashed("run"))
+        still_open = frames.scan("started").select("w", "t", run=hashed("run")).join(ended, on="run", how="anti")
+        for process, start, lo, hi in (
+            still_open.join(ends, on="w").select("w", "t", "exit_lo", "exit_hi").collect().iter_rows()
+        ):
+            known = found.get(process, Died(0, hi, 0))
+            found[process] = Died(max(known.lo, lo, start), hi, known.bodies + 1)
+    return found
 
 
 # ---- what is not split
@@ -207,12 +224,10 @@ class _Reduced:
     waited: list[tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=list)
     failed: list[tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=list)
     unfinished: list[tuple[pl.DataFrame, pl.DataFrame]] = field(default_factory=list)
-    queues: set[str] = field(default_factory=set)
 
     def add(self, cohort: History) -> None:
         worker = pl.col("worker").cast(pl.Enum(sorted(cohort.writers["worker"].drop_nulls().unique())))
-        self.times.append(cohort.runs.select(worker, "pid", "start", "end_hi", process=pl.col("w").hash()))
-        self.queues |= cohort.queues
+        self.times.append(cohort.runs.select(worker, "pid", "start", "end_hi"))
         self.failed.append(_with_runs(cohort, pl.col("n_failed") > 0))
         over = pl.col("state").is_in(OVER) & ~((pl.col("state") == "absent") & (pl.col("outcome") == "unknown"))
         if judges(self.promise):
@@ -220,6 +235,10 @@ class _Reduced:
             self.bodies.append(cohort.bodies.with_columns(process, pl.col("queue", "outcome").cast(pl.Categorical)))
             self.waited.append(_with_runs(cohort, waits(self.promise).fill_null(value=False)))
         self.unfinished.append(_with_runs(cohort, ~over.fill_null(value=False)))
+
+    def slots(self) -> dict[str, pl.DataFrame]:
+        """When which slot ran what, for who may ask: see ``IdleSlots``."""
+        return {"bodies": pl.concat(self.bodies)} if self.bodies else {}
 
 
 def _with_runs(cohort: History, chosen: pl.Expr) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -241,13 +260,11 @@ def _joined(whole: History, parts: Iterable[tuple[pl.DataFrame, pl.DataFrame]], 
 
 
 def _of_failed(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:
-    times = pl.concat(reduced.times)
-    both = times.select("start", "process").sort("start"), times["end_hi"].sort()
-    return _joined(whole, reduced.failed, {**known, "starts_and_ends": both, "queues": frozenset(reduced.queues)})
+    return _joined(whole, reduced.failed, {**known, **reduced.slots()})
 
 
 def _of_waiting(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:
-    return _joined(whole, reduced.waited, {**known, "bodies": pl.concat(reduced.bodies)})
+    return _joined(whole, reduced.waited, {**known, **reduced.slots()})
 
 
 def _of_unfinished(whole: History, reduced: _Reduced, known: Mapping[str, Any]) -> History:

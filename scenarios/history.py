@@ -18,7 +18,7 @@ from scenarios.history_causes import Causes
 from scenarios.history_cuts import Interval, merged
 from scenarios.history_read import HistoryError, Ledgers, from_dicts, read_ledgers
 from scenarios.history_schema import COLUMNS, FEW, TYPES
-from scenarios.history_types import FOREVER, Job, Run
+from scenarios.history_types import FOREVER, Died, Job, Run
 
 __all__ = ["History", "HistoryError", "read_history"]
 
@@ -285,6 +285,19 @@ class History:
         found = self.runs.select(pl.col("worker", "job").filter(was_open))
         return dict(Counter(found["worker"].to_list())), frozenset(found["job"].to_list())
 
+    @cached_property
+    def died_in_bodies(self) -> Mapping[str, Died]:
+        """Processes that ended in the middle of a body: threads that share one end with each other's jobs."""
+        if self._rows is not None:
+            ended = [(run["w"], run["end_lo"], run["end_hi"]) for run in self._run_rows if run["outcome"] == "exit"]
+        else:
+            ended = self.runs.filter(pl.col("outcome") == "exit").select("w", "end_lo", "end_hi").rows()
+        found: dict[str, Died] = {}
+        for process, lo, hi in ended:
+            known = found.get(process, Died(0, hi, 0))
+            found[process] = Died(max(known.lo, lo), hi, known.bodies + 1)
+        return found
+
     def ahead(self, held: int, gap_ns: int) -> Mapping[str, int]:
         """Run → how long its job may have been in hand before it (ns), where a worker holds ``held`` jobs at most.
 
@@ -298,17 +311,6 @@ class History:
     def runs_ahead(self) -> dict[tuple[int, int], Mapping[str, int]]:
         """What ``ahead`` has found."""
         return {}
-
-    @cached_property
-    def starts_and_ends(self) -> tuple[pl.DataFrame, pl.Series]:
-        """Of all runs: ``start`` and ``process``, in order of the starts; the ends in order."""
-        begun = self.runs.select("start", process=pl.col("w").hash()).sort("start")
-        return begun, self.runs["end_hi"].sort()
-
-    @cached_property
-    def queues(self) -> frozenset[str]:
-        """Of all jobs."""
-        return frozenset(self.jobs["queue"].unique())
 
     # ---- a selection: ``DataFrame.filter`` takes eight times as long, and copies every column
 

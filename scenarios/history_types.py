@@ -89,3 +89,12 @@ class Job:
     def ok_runs(self) -> list[Run]:
         """Runs that ended well."""
         return [run for run in self.runs if run.outcome == "ok"]
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """A process that ended within ``[lo, hi]``, with so many bodies open in it."""
+
+    lo: int
+    hi: int
+    bodies: int

@@ -85,10 +85,16 @@ class Windows(Cuts):
         return any(a <= hi and b >= lo for a, b in (*breaking, *self.clock_forward))
 
     def deaths(self, run: Run) -> list[Death]:
-        """Of its process or of its supervisor; a process that ends after its body did counts only if it was killed."""
+        """Of its process or of its supervisor.
+
+        A process that ends after its body did counts only if it was killed, or ended in another body, of a thread.
+        """
         found = []
+        beside = self.history.died_in_bodies.get(run.writer)
         if run.outcome == "exit":
             found.append(Death(run.end_lo, run.end_hi, f"pid {run.pid}"))
+        elif beside and beside.lo <= self.report_hi(run):  # in another body: what this one had to report may be lost
+            found.append(Death(beside.lo, beside.hi, f"pid {run.pid}"))
         found += [
             Death(t, FOREVER, f"pid {run.pid}") for t in self._kills.get((run.worker, run.pid), ()) if t >= run.start
         ]

@@ -1,4 +1,4 @@
-"""Delays between attempts: shorter than the policy's, longer with a worker free, or (``spread``) without its jitter."""
+"""Delays between attempts: shorter than the policy's, longer beside an idle slot, or (``spread``) without jitter."""
 
 from typing import TYPE_CHECKING, Final
 
@@ -7,13 +7,12 @@ from stormproof_target import Promise
 
 from chaos.causes import Cause
 from scenarios.checkers import Anomaly, Finding, Judged
+from scenarios.checkers.early import set_forward_ns
 from scenarios.checkers.gather import Gathered, told
 from scenarios.checkers.spread import ANOMALIES as SPREAD
 from scenarios.checkers.spread import Spread
-from scenarios.free_slots import Capacity, Fresh, promoted_within
-from scenarios.history_cuts import covered_ns
 from scenarios.history_types import Job, Run, ns, s
-from scenarios.windows import disturbed
+from scenarios.retry_waits import CLOCK_SLACK_NS, RetryWaits, slewed
 
 if TYPE_CHECKING:
     from scenarios.history import History
@@ -35,29 +34,25 @@ ANOMALIES: Final = {
     ),
     "late retry": Anomaly(
         definition=(
-            "In calm time, with a slot surely free since it was due, a failed job ran again later than its "
-            "longest backoff, the sweep and the way to its body allow."
+            "In calm time, with a slot of its queue idle since it was due, between two bodies, a failed job ran again "
+            "later than its longest backoff, the report, the sweep and the promised time to take a job allow."
         ),
         smallest=('acked("j", 0, spec=fails(times=1))\nrun("j", 1, 1.1, "error")\nrun("j", 6, 6.1)'),
         means=("A short failure delays the job by far more than the policy says, though workers were idle."),
-        under='policy(backoff=BackoffPolicy("fixed", 1.0, 1.0, "none"))',
+        under='promise(claim_s=0.5), policy(backoff=BackoffPolicy("fixed", 1.0, 1.0, "none"))',
     ),
     **SPREAD,
 }
-CLOCK_SLACK_NS: Final = (
-    5_000_000  # the server's clock against the monotonic one over a delay of seconds: 500 ppm and rounding
-)
-STEP_NS: Final = ns(0.1)
 _REJECTED: Final = {
     "early retry": (
         "No other cause: no kill, cut, stop, store loss or request may have made it run again.",
         "No miscount: for no number of failures that the queue may have counted is the delay so short.",
-        f"No clock: {CLOCK_SLACK_NS / 1e6:g} ms are allowed for the server's clock against ours.",
+        f"No clock: it was not set forward, and {CLOCK_SLACK_NS / 1e6:g} ms, and 0.1 %, are allowed for its rate.",
     ),
     "late retry": (
         "No other cause: no kill, cut, stop, store loss or request lies between the two runs.",
-        "No backlog: a slot was free from the longest backoff on until it started.",
-        "No disturbance: no fault and no stall lies near it, and sweep and start are added to the longest backoff.",
+        "No backlog: a slot of its queue was idle after its longest backoff, and later took another.",
+        "No disturbance: no fault, signal, pause or end of a process is near; the way to a body is added.",
     ),
 }
 
@@ -67,11 +62,10 @@ def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judge
     causes = history.causes(promise, scenario.policy)
     tally = Gathered()
     spread = Spread(causes)
-    failed = history.jobs_that((pl.col("n_failed") > 0) & ((pl.col("n_runs") > 1) | spread.wanted))
-    quiet = disturbed(history, ns(promise.recovery_s), stalls=False)
-    fresh = Fresh(history)
-    slots = Capacity(history, min(scenario.workers.slots, promise.slots)) if len(failed) else None
-    for job in history.stories(failed):
+    repeated = (pl.col("n_failed") > 0) & ((pl.col("n_runs") > 1) | spread.wanted)
+    queues = dict(history.jobs.select(pl.col("job", "queue").filter(repeated)).iter_rows())
+    waits = RetryWaits(history, promise)
+    for job in history.stories(queues):
         for index, (a, b) in enumerate(job.pairs, start=1):
             if not a.failed:
                 continue
@@ -81,15 +75,15 @@ def backoff(history: "History", promise: Promise, scenario: "Scenario") -> Judge
                 spread.unknown(a, job, causes)
                 continue
             bounds = _bounds(job, causes, index)
-            in_calm = not any(lo <= b.start and hi >= a.start for lo, hi in quiet)
-            way = ns(promise.start_gap_s) + promoted_within(promise) + covered_ns(history.stalled, a.end_lo, b.start)
-            if b.start - _failed_lo(a, causes) + CLOCK_SLACK_NS < bounds[0]:
-                tally.findings.append(_finding("early retry", job, a, b, bounds, history))
-            elif in_calm and slots and _too_late(a, b, bounds, promise, slots, way):
+            if (short := bounds[0] - slewed(bounds[0]) - (b.start - _failed_lo(a, causes))) > 0:
+                if short > set_forward_ns(history):
+                    tally.findings.append(_finding("early retry", job, a, b, bounds, history))
+                else:
+                    tally.explained += 1
+            elif waits.too_late(a, b, bounds[1], queues[job.job]):
                 tally.findings.append(_finding("late retry", job, a, b, bounds, history))
             if spread.wants(bounds) and all(causes.failed_surely(run, job) for run in job.runs[:index]):
-                until = _waited_until(a, b, causes, slots, fresh, way) if in_calm and slots else None
-                spread.seen(a, b, bounds, index, until)
+                spread.seen(a, b, bounds, index, waits.until(a, b, queues[job.job]))
         if job.runs[-1].failed and job.state != "dead":  # it may come back yet, after a long delay
             spread.unknown(job.runs[-1], job, causes)
     tally.findings += spread.findings()
@@ -109,37 +103,6 @@ def _bounds(job: Job, causes: "Causes", index: int) -> tuple[int, int]:
     most = max(index, min(index + causes.hidden(job, job.pairs[index - 1][1].start), causes.policy.max_attempts))
     each = [causes.policy.backoff.bounds_s(k) for k in range(surely, max(most, surely) + 1)]
     return ns(min(low for low, _ in each)), ns(max(high for _, high in each))
-
-
-def _limited(promise: Promise) -> bool:
-    """Whether a free slot proves nothing: a backlog delays lawfully, and so does a batch in hand or a limit."""
-    return promise.prefetch > 1 or promise.concurrency is not None or promise.rate_n is not None
-
-
-def _too_late(a: Run, b: Run, bounds: tuple[int, int], promise: Promise, slots: Capacity, way: int) -> bool:
-    """Only a slot that was surely free accuses.
-
-    The delay begins when the queue hears of the failure, up to ``report_s`` after its end. From then on the job must
-    have been seen to start soon after any time at which a slot was free for as long as its way there may take.
-    """
-    if _limited(promise):
-        return False
-    due = a.end_hi + ns(promise.report_s) + bounds[1]
-    return any(slots.free_between(t, t + way) for t in range(due, b.start - way, STEP_NS))
-
-
-def _waited_until(a: Run, b: Run, causes: "Causes", slots: Capacity, fresh: Fresh, way: int) -> int:
-    """A time until which the job was not due; the end of its failed run, where nothing tells.
-
-    A slot was free from then on for as long as the job's way to its body is; or a job that came only then was started
-    before it, which a queue under load takes in turn.
-    """
-    if _limited(causes.promise):
-        return a.end_lo
-    known = max(
-        a.end_lo, fresh.newest(b.start - way + promoted_within(causes.promise)) - promoted_within(causes.promise)
-    )
-    return next((t for t in range(b.start - way, known, -STEP_NS) if slots.free_between(t, t + way)), known)
 
 
 def _finding(anomaly: str, job: Job, a: Run, b: Run, bounds: tuple[int, int], history: "History") -> Finding:

@@ -42,7 +42,7 @@ def early(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
         return tally.judged()
     slack = READING_SLACK_NS + pl.col("delay") // CLOCK_RATE_SHARE
     ahead = history.jobs_that(ran & (pl.col("first_start") + slack < pl.col("invoked") + pl.col("delay")))
-    forward = _set_forward_ns(history) if len(ahead) else 0
+    forward = set_forward_ns(history) if len(ahead) else 0
     requeued = {event["job"] for event in history.op_rows if event["op"] == "requeue"}
     for job in history.stories(ahead):
         first = min(job.runs, key=lambda run: run.start)
@@ -71,7 +71,7 @@ def early(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     return tally.judged()
 
 
-def _set_forward_ns(history: "History") -> int:
+def set_forward_ns(history: "History") -> int:
     """By how much the clock that servers go by may have been set forward while the scenario ran, at most.
 
     As anchors tell it, or without any the first lines of processes, which hold both clocks of this machine.

@@ -1,16 +1,14 @@
 """A job that waits although a slot that serves its queue is idle: nobody looks, or everybody waits for another."""
 
-from bisect import bisect_left
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 from stormproof_target import Promise
 
 from scenarios.checkers import FINDINGS_SHOWN_MAX, Anomaly, Finding, Judged
-from scenarios.free_slots import promoted_within
-from scenarios.history_cuts import Interval
+from scenarios.clocks import DRIFT_SHARE_MAX
 from scenarios.history_types import FOREVER, ns, s
-from scenarios.idle_slots import IdleSlots
+from scenarios.idle_slots import IdleSlots, judges, promoted_within
 
 if TYPE_CHECKING:
     from scenarios.history import History
@@ -35,30 +33,32 @@ ANOMALIES: Final = {
 def late(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     """Examined: acknowledged jobs that waited for longer than an idle slot lets them. Explained: as they may.
 
-    Only first starts: ``backoff`` looks at retries. Where slots fetch ahead a job may be in another one's hand, and
-    where a rate is kept nobody knows which slot it held back: nothing is examined there.
+    Only first starts: ``backoff`` looks at retries. A delay that the server's clock was set in says nothing, nor does
+    a job of which an operator had asked something.
     """
     del scenario
     if not judges(promise):
         return Judged(0)
     long = waits(promise)
-    waited = history.jobs.select(pl.col("job", "queue", "first_start").filter(long), due=_due(promise).filter(long))
+    waited = history.jobs.select(
+        pl.col("job", "queue", "invoked", "first_start").filter(long), due=_due(promise).filter(long)
+    )
     if waited.is_empty():
         return Judged(0)
     slots = IdleSlots(history, promise)
-    moments = {queue: slots.moments(queue) for queue in waited["queue"].unique()}
+    asked = _asked(history)
     found: list[tuple[int, str, str, int, int]] = []
-    for job, queue, start, since in waited.iter_rows():
-        moment = _first(moments[queue], since)
-        if moment <= slots.before(start, slots.way):
-            found.append((start, job, queue, since, moment))
+    for job, queue, invoked, start, since in waited.iter_rows():
+        moment = slots.first(queue, since)
+        if (
+            moment > slots.before(start, slots.way)
+            or asked.get(job, FOREVER) <= start
+            or slots.clock_set(invoked, start)
+        ):
+            continue
+        found.append((start, job, queue, since, moment))
     shown = tuple(_finding(*each, slots) for each in sorted(found)[:FINDINGS_SHOWN_MAX])
     return Judged(waited.height, shown, len(found), waited.height - len(found))
-
-
-def judges(promise: Promise) -> bool:
-    """Whether anything is examined under this promise."""
-    return ns(promise.claim_s) < FOREVER and promise.prefetch == 1 and promise.rate_n is None
 
 
 def waits(promise: Promise) -> pl.Expr:
@@ -68,14 +68,18 @@ def waits(promise: Promise) -> pl.Expr:
 
 
 def _due(promise: Promise) -> pl.Expr:
-    promoted = pl.col("delay") + promoted_within(promise)
-    return pl.col("answered") + pl.when(pl.col("delay") > 0).then(promoted).otherwise(0)
+    """When it waited at the latest, its delay reckoned by the server's clock, which may be slewed."""
+    delay = pl.col("delay") + (pl.col("delay") * DRIFT_SHARE_MAX).cast(pl.Int64) + promoted_within(promise)
+    return pl.col("answered") + pl.when(pl.col("delay") > 0).then(delay).otherwise(0)
 
 
-def _first(moments: list[Interval], since: int) -> int:
-    """The first moment of these, not before ``since``."""
-    index = bisect_left(moments, since, key=lambda each: each[1])
-    return max(moments[index][0], since) if index < len(moments) else FOREVER
+def _asked(history: "History") -> dict[str, int]:
+    """Job → when an operator first asked for anything: it may have been over, and begun anew."""
+    first: dict[str, int] = {}
+    for step in history.op_rows:
+        if step["job"]:
+            first.setdefault(step["job"], step["t"])
+    return first
 
 
 def _finding(start: int, job: str, queue: str, since: int, moment: int, slots: IdleSlots) -> Finding:
@@ -94,7 +98,7 @@ def _finding(start: int, job: str, queue: str, since: int, moment: int, slots: I
             "No gap of the slot's own: it had ended a body before, its report included, and began another one after.",
             f"Not kept back: {queue} was not paused then, and fewer jobs of it may have been leased than it allows.",
             "Not in another hand: no slot fetches ahead, and what is granted starts within its promised time.",
-            "No disturbance: no fault, signal, end of a worker or silence of the store is near; stalls are taken off.",
+            "No disturbance: no fault, signal, end of a process or silence of the store is near; stalls are taken off.",
         ),
         clause=CLAUSE,
     )

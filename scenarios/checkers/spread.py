@@ -14,8 +14,8 @@ from scenarios.checkers.jitter import (
     distance_from_even,
 )
 from scenarios.clocks import anchors, steps
-from scenarios.free_slots import promoted_within
 from scenarios.history_types import Job, Run, ns, s
+from scenarios.idle_slots import judges, promoted_within
 
 if TYPE_CHECKING:
     from scenarios.history_causes import Causes
@@ -33,7 +33,7 @@ ANOMALIES: Final = {
             '*(run(f"j{n}", 10 * n + 4.2, 10 * n + 4.3) for n in range(100))'
         ),
         means="All that failed together comes back together: the retries are the next overload.",
-        under='policy(backoff=BackoffPolicy("fixed", 4.0, 4.0, "full"))',
+        under='promise(claim_s=0.5), policy(backoff=BackoffPolicy("fixed", 4.0, 4.0, "full"))',
     ),
     "one draw a process": Anomaly(
         definition=(
@@ -47,7 +47,7 @@ ANOMALIES: Final = {
             '*(run(f"j{n}", 10 * n + 1 + 2.4 * (n % 2), 10 * n + 3.6, on=f"w{1 + n % 2}") for n in range(30))'
         ),
         means="What failed together in one process comes back together, as without jitter.",
-        under='policy(backoff=BackoffPolicy("fixed", 4.0, 4.0, "full"))',
+        under='promise(claim_s=0.5), policy(backoff=BackoffPolicy("fixed", 4.0, 4.0, "full"))',
     ),
 }
 
@@ -66,11 +66,11 @@ class Spread:
         """Whether a delay from such a range would say anything, and not enough of them are known."""
         return self.wanted and bounds[1] >= ns(1.0) and bounds[1] > bounds[0] and len(self._shares) < DELAYS_MAX
 
-    def seen(self, a: Run, b: Run, bounds: tuple[int, int], index: int, until: int | None) -> None:
-        """Of a retry that was surely not due until ``until`` (None: not known), the ``index``-th of its job."""
+    def seen(self, a: Run, b: Run, bounds: tuple[int, int], index: int, until: int) -> None:
+        """Of a retry that was surely not due until ``until``, the ``index``-th of its job."""
         low, high = bounds
         drawn_from = tuple(map(ns, self.backoff.bounds_s(index)))
-        if until is None or bounds != drawn_from or a.outcome != "error":  # a timeout may be counted before its end
+        if bounds != drawn_from or a.outcome != "error":  # a timeout may be counted before its end
             self._shares.append(Share(a.writer))
             return
         waited = until - a.end_hi - low, b.start - a.end_lo - low
@@ -105,7 +105,8 @@ class Spread:
             )
 
     def _finding(self, anomaly: str, says: str, chance: float) -> Finding:
-        late = ns(self.promise.start_gap_s) + promoted_within(self.promise)
+        claimed = ns(self.promise.claim_s) if judges(self.promise) else 0
+        late = ns(self.promise.start_gap_s) + promoted_within(self.promise) + claimed
         return Finding(
             anomaly=anomaly,
             job=None,
@@ -113,7 +114,7 @@ class Spread:
             says=says,
             causes_rejected=(
                 f"Not chance: true jitter is so far from it in less than {chance:.0e} of such runs.",
-                f"Not seen late: {s(late):.3f} s of each delay may be sweep and start, more where no slot was free.",
+                f"Not seen late: {s(late):.3f} s of each delay may be the way to a body, more where no slot was idle.",
                 "No fault: none was injected in this history.",
             ),
             clause="backoff",

@@ -157,8 +157,9 @@ def _superseded(run: Run, job: Job, causes: "Causes") -> str:
 def _excuse(run: Run, job: Job, causes: "Causes") -> str:
     """Why its process may have ended; every doubt is one."""
     life = causes.life(run.worker, run.life)
-    if job.spec.kind in FATAL:
-        return "its spec"
+    beside = causes.history.died_in_bodies.get(run.writer)
+    if job.spec.kind in FATAL or (beside and beside.bodies > 1):
+        return "its spec, or another body of its process"
     kills = [sent.t for sent in causes.history.signals if sent.worker == run.worker and sent.name == "KILL"]
     if any(run.start <= t <= run.end_hi for t in kills) or sum(d.lo <= run.end_hi for d in causes.deaths(run)) > 1:
         return "killed, or of a pool of processes that ended with another"

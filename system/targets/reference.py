@@ -70,6 +70,7 @@ class ReferenceTarget(Target):
             "A run is told": ("attempt_numbers",),
             "A lease has a fence": ("fences",),
             "A paused queue": ("pause",),
+            "Jobs of a queue": ("order",),
             "An idle slot takes": ("claim_s",),
             "An enqueue that Redis": ("rejections",),
             "A delayed job": ("early",),

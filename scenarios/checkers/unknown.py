@@ -33,6 +33,7 @@ ANOMALIES: Final = {
         means="An outage that is over goes on for those who enqueue: work is turned away that could be done.",
     ),
 }
+AWAKE_NS: Final = ns(0.1)  # a producer that runs for less between two stalls may get no answer in between
 REJECTIONS: Final = "rejections"
 """Clause: what alone an enqueue is rejected for. Without it a queue may refuse what it likes (a backlog, a rate)."""
 
@@ -104,7 +105,7 @@ def _kept_from_the_store(history: "History", promise: Promise) -> list[tuple[int
     after = ns(promise.reconnect_s)
     stalls = merged((stall.lo, stall.hi) for stall in history.stalls if stall.worker in {HOST, PRODUCER})
     times = [(span.inject, span.healed) for span in history.faults if span.hits(PRODUCER)]
-    times += [(lo, hi) for lo, hi in merged(stalls, SLOW_NS) if hi - lo > SLOW_NS]
+    times += [(lo, hi) for lo, hi in merged(stalls, AWAKE_NS) if hi - lo > SLOW_NS]
     times += [(sent.t, FOREVER) for sent in history.signals if sent.worker == PRODUCER]
     times += history.canary.silences
     return merged([*stalls, *((lo, min(hi + after, FOREVER)) for lo, hi in times)])

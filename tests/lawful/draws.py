@@ -87,6 +87,9 @@ def draw_load(frame: World, rng: Random, wanting: str = "", blows_many: int | No
     if wanting in LONG_LIVED:
         jobs = [replace(job, spec="succeed", delay=0, takes=us(rng.choice((0.9, 1.6)))) for job in jobs]
         blows = [replace(blow, lasts=us(3.5)) if blow.kind == needed else blow for blow in blows]
+    if wanting in {"claim_s", "cap"}:  # when the time of recovery from each blow is over
+        spec = "fail" if wanting == "cap" else "succeed"
+        jobs += [Enqueue(span + us(15) + index * us(0.7), spec, takes=us(0.02)) for index in range(8)]
     if wanting == "jitter":
         jobs = [Enqueue(index * us(0.1), "fail", takes=1000) for index in range(70)]
         blows = []
@@ -208,4 +211,5 @@ def _promise(rng: Random, kind: str, policy: Policy, wanting: str) -> Promise:
 
 def _of_some(rng: Random, wanting: str) -> dict[str, Source]:
     """Clauses that not every queue promises: what the others may do instead must not be held against them."""
-    return {clause: SOURCE for clause in OF_SOME if rng.random() < 0.5 or wanting == clause}
+    needed = "claim_s" if wanting in {"jitter", "cap"} else wanting  # only idle slots tell how long a retry waited
+    return {clause: SOURCE for clause in OF_SOME if rng.random() < 0.5 or clause == needed}

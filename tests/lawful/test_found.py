@@ -84,9 +84,9 @@ def test_a_requeue_by_an_operator_begins_every_count_anew() -> None:
 
 def test_a_limit_that_holds_a_retry_back_is_no_late_retry() -> None:
     policy = replace(POLICY, backoff=replace(POLICY.backoff, kind="fixed", base_s=0.2, jitter="none"))
-    assert failed(PROMISE, *HELD_BY_A_RATE, policy=policy) == ("backoff",)
+    assert failed(replace(PROMISE, claim_s=0.5), *HELD_BY_A_RATE, policy=policy) == ("backoff",)
     limited = replace(policy, rate_n=1, rate_window_s=2.0)
-    assert not failed(RATED, *HELD_BY_A_RATE, policy=limited)
+    assert not failed(replace(RATED, claim_s=0.5), *HELD_BY_A_RATE, policy=limited)
 
 
 def test_what_a_slot_had_in_hand_may_have_been_granted_long_before_it_started() -> None:

@@ -14,6 +14,7 @@ from tests.scenarios.histories import (
     SCENARIO,
     Lines,
     acked,
+    anchors,
     canary,
     cancelled,
     cut,
@@ -115,6 +116,9 @@ REPEATS = {
     "pid 10101 of w1 died at 0.500 s or later": (run("j", 0.1), killed("w1", 0.5), run("j", 2, 2.1, on="w2")),
     "w1 could not renew its lease from 0.500 s to 6.000 s": (
         run("j", 0.1, 9), cut("w1", 0.5, 6), run("j", 4, 4.1, on="w2"),
+    ),
+    "the server's clock was set forward between 0.700 s and 0.851 s": (
+        run("j", 0.1, 3), anchors((0, 0), (0.7, 0.7), (0.85, 2.85), (30, 32)), run("j", 1.3, 1.4, on="w2"),
     ),
     "the store lost writes, as the canary shows": (
         canary(1, 0), canary(2, 0.5, missing=True), canary(3, 3), run("j", 0.1, 0.2), run("j", 4, 4.1),

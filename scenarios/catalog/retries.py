@@ -16,8 +16,8 @@ RETRIES = Scenario(
     # delays of which the way to the body is a small part, however long it may be; without the cap a third is 32 s
     policy=replace(Policy(), max_attempts=4, backoff=BackoffPolicy(base_s=8.0, cap_s=16.0, jitter="full")),
     load=constant(
-        rate_s=12,
-        for_s=10,
+        rate_s=6,  # as long as delays are, so that jobs that come meanwhile tell until when a retry was not due
+        for_s=20,
         jobs={succeeds(sleep_ms=15): 6, fails(times=1): 13, fails(times=2): 3, fails(times=3): 2, fails(): 2},
     ),
     needs=frozenset({"retries", "backoff"}),

@@ -88,6 +88,7 @@ class ScenarioRunner:
         self.load = load if load is not None else PlannedLoad(fitted, seed)
         self._cancelled = cancelled if cancelled is not None else threading.Event()
         self._phase = "starting"
+        self._warm_acked = self._warm_ended_ok = 0  # progress counts the load's jobs
 
     def run(self) -> RunResult:
         """All of it. Raises ``HarnessError`` or ``TargetError``; on every way out all is healed and ended."""
@@ -208,6 +209,7 @@ class ScenarioRunner:
         driver = ScheduleDriver(env, scenario.faults, seed=self.seed, jobs=scenario.load.count)
         env.view.poll()
         before = env.view.invoked, env.view.acked
+        self._warm_acked, self._warm_ended_ok = env.view.acked, env.view.ended_ok
         try:
             driver.start(t0_ns)
             self.load.begin(client, t0_ns, self.directory)
@@ -247,8 +249,8 @@ class ScenarioRunner:
                 title=self.scenario.title,
                 phase=self._phase,
                 planned=self.scenario.load.count,
-                acked=env.view.acked,
-                ended_ok=env.view.ended_ok,
+                acked=env.view.acked - self._warm_acked,
+                ended_ok=env.view.ended_ok - self._warm_ended_ok,
                 active_faults=tuple(active),
                 left_s=left_s,
             )

@@ -58,9 +58,15 @@ def test_nothing_is_left_after(name: str, code: int, tmp_path: Path) -> None:
             (campaign,) = [path.name for path in tmp_path.iterdir() if path.is_dir() and not path.is_symlink()]
             family = list(marked(campaign))
             assert len(family) >= 8  # Redis, Toxiproxy, producer, two supervisors with two slots and a spare each
-            theirs = {each.laddr.port for process in family for each in process.net_connections("tcp4")}
-            sockets = {(port, inode) for port, inode in listeners() if port in theirs}
-            assert len(sockets) >= 5  # Redis, Toxiproxy's own, and a link each for the producer and the workers
+            sockets: set[tuple[int, int]] = set()
+
+            def all_listen() -> bool:
+                """Redis, Toxiproxy's own, and a link each for the producer and the workers; a fault closes links."""
+                theirs = {each.laddr.port for process in family for each in process.net_connections("tcp4")}
+                sockets.update((port, inode) for port, inode in listeners() if port in theirs)
+                return len({port for port, _ in sockets}) >= 5
+
+            assert until(all_listen, START_S_MAX), sockets
         finally:
             harness.send_signal(signal.Signals[name])
             _, error = harness.communicate(timeout=END_S_MAX)

@@ -177,12 +177,12 @@ def retried_too_late(scene: Scene, random: Random) -> Mutant | None:
     if promise.prefetch > 1 or promise.concurrency is not None or promise.rate_n is not None:
         return None  # what is in hand, or a limit, delays lawfully
     found = scene.pick(random, [each for each in _retries(scene) if each[1] == 1], lambda _: scene.excuse_at_rest())
-    if not found or promise.recovery_s == float("inf"):
-        return None
+    if not found or float("inf") in {promise.recovery_s, promise.claim_s}:
+        return None  # nobody has promised that an idle slot takes it
     (story, _), excuse = found
     # Where nothing else is done: it fails long after all the others, and is retried later still.
     fails = scene.last_trouble + _ns(promise.recovery_s + 2)
-    allowed = promise.report_s + promise.start_gap_s + promise.sweep_s + random.uniform(0.3, 2)
+    allowed = promise.report_s + promise.start_gap_s + promise.sweep_s + promise.claim_s + random.uniform(0.3, 2)
     policy = scene.scenario.policy  # what was hidden by an earlier fault may have made the delay a later one's
     starts = fails + _ns(policy.backoff.bounds_s(policy.max_attempts)[1] + allowed)
     (first, failed), (second, _) = story.runs[:2]

@@ -24,7 +24,7 @@ def in_a_thread(target: Callable[[], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        thread.join(30)
+        thread.join(120)
 
 
 def test_redis_fails_under_load_and_everything_recovers(

@@ -51,9 +51,8 @@ def _because(cause: Cause, a: Run, b: Run, number: int, causes: "Causes") -> str
         return f"run {number} {'timed out' if a.outcome != 'error' else 'failed'} at {_at(a.end_hi, zero)}"
     if cause is Cause.KILLED:
         until = min(causes.report_hi(a), b.start)
-        known = max(
-            (death for death in causes.deaths(a) if death.lo <= until), key=lambda death: death.lo
-        )  # most closely
+        deaths = (death for death in causes.deaths(a) if death.lo <= until)
+        known = max(deaths, key=lambda death: death.lo)  # the one that is known most closely
         return f"{known.of} of {a.worker} died at {_at(known.lo, zero)} or later"
     if cause is Cause.LEASE_ENDED and (step := causes.clock_set(a, b)):
         return f"the server's clock was set forward between {_at(step[0], zero)} and {_at(step[1], zero)}"

@@ -14,6 +14,7 @@ from scenarios import history_faults as happened
 from scenarios import history_small as small
 from scenarios import history_stored as stored
 from scenarios import history_tables as tables
+from scenarios.clocks import Step, anchors, steps
 from scenarios.history_causes import Causes
 from scenarios.history_cuts import Interval, merged
 from scenarios.history_read import HistoryError, Ledgers, from_dicts, read_ledgers
@@ -195,6 +196,11 @@ class History:
     def stalled(self) -> list[Interval]:
         """The same, disjoint and in order, whomever they hit."""
         return merged((stall.lo, stall.hi) for stall in self.stalls)
+
+    @cached_property
+    def clock_steps(self) -> tuple[Step, ...]:
+        """When the server's clock was set, and by how much."""
+        return steps(anchors(self.few["anchor"]))
 
     @cached_property
     def canary(self) -> happened.Canary:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from stormproof_target import Promise
 
-from scenarios.clocks import anchors, steps
 from scenarios.history_faults import HOST, Life, freezes
 from scenarios.history_types import FOREVER, Run, ns
 
@@ -80,8 +79,7 @@ class Cuts:
         self._torn: dict[tuple[str, int], frozenset[Interval]] = {}
         self._delays: dict[str, list[Interval]] = {}
         self._frozen = freezes(history.signals)
-        clock = steps(anchors(history.few["anchor"]))
-        self.clock_forward: list[Interval] = [(step.lo, step.hi) for step in clock if step.by > 0]
+        self.clock_forward: list[Interval] = [(step.lo, step.hi) for step in history.clock_steps if step.by > 0]
         """When the server's clock was set forward: any lease may have ended by it."""
 
     def cuts(self, worker: str, life: int = 0) -> list[Interval]:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from stormproof_target import Policy, Promise
 
-from scenarios.clocks import anchors, steps
 from scenarios.history_cuts import RENEWS_NOT, Interval, covered_ns, merged
 from scenarios.history_faults import HOST, freezes
 from scenarios.history_types import FOREVER, ns
@@ -34,7 +33,6 @@ def holds(history: "History", promise: Promise, policy: Policy) -> tuple[Interva
     if not promise.hold_s:
         return ()
     hold, least = ns(promise.hold_s), max(ns(promise.lease_s), ns(promise.sweep_s))
-    clock = steps(anchors(history.few["anchor"]))
     sweeps = _Sweeps(history, promise, policy)
     found = []
     for span in history.faults:
@@ -45,7 +43,7 @@ def holds(history: "History", promise: Promise, policy: Policy) -> tuple[Interva
             continue
         ((begin, end),) = seen
         over = end + hold - CLOCK_NS
-        was_set = any(step.lo <= over and step.hi >= begin - least for step in clock)
+        was_set = any(step.lo <= over and step.hi >= begin - least for step in history.clock_steps)
         if end - begin >= least and not was_set and sweeps.late(begin) <= LATE_MAX:
             found.append((begin, over))
     return tuple(found)

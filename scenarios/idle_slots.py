@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import polars as pl
 from stormproof_target import Promise
 
-from scenarios.clocks import Step, anchors, steps
 from scenarios.history_cuts import Interval, covered_ns, earlier, later, merged
 from scenarios.history_faults import HOST
 from scenarios.history_types import FOREVER, ns
@@ -116,11 +115,7 @@ class IdleSlots:
 
     def clock_set(self, lo: int, hi: int) -> bool:
         """Whether the server's clock, by which delays end, may have been set from ``lo`` to ``hi``."""
-        return any(step.lo <= hi and step.hi >= lo for step in self._steps)
-
-    @cached_property
-    def _steps(self) -> tuple[Step, ...]:
-        return steps(anchors(self.history.few["anchor"]))
+        return any(step.lo <= hi and step.hi >= lo for step in self.history.clock_steps)
 
     def gaps(self, queue: str) -> list[Gap]:
         """Of the processes that serve it."""

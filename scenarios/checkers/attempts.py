@@ -86,11 +86,10 @@ ANOMALIES: Final = {
 def attempts(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     """Examined: jobs that failed or ran again, and dead letters. Explained: runs past the limit that have a cause.
 
-    Too many: failures that the queue must have counted exceed the limit, or runs exceed it by more than
-    the repeats that
-    something other than a failure explains, or the queue itself counts past it. Too few: a dead letter says that its
-    attempts are used up, though no count of them, with all that may have been hidden, comes to the limit. Where the
-    target promises which attempt a run is told to be, also a number that can't be right.
+    Too many: failures that the queue must have counted exceed the limit, or runs exceed it by more than the repeats
+    that something other than a failure explains, or the queue itself counts past it. Too few: a dead letter says that
+    its attempts are used up, though no count of them, with all that may have been hidden, comes to the limit. Where
+    the target promises which attempt a run is told to be, also a number that can't be right.
     """
     most = scenario.policy.max_attempts
     exhausted = (pl.col("state") == "dead") & pl.col("reason").is_in(["exhausted", "timeout"])

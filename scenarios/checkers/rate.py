@@ -8,7 +8,7 @@ from stormproof_target import Promise
 
 from scenarios.checkers import Anomaly, Finding, Judged
 from scenarios.checkers.gather import Gathered
-from scenarios.clocks import DRIFT_SHARE_MAX, anchors, steps
+from scenarios.clocks import DRIFT_SHARE_MAX
 from scenarios.history_types import ns, s
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def rate(history: "History", promise: Promise, scenario: "Scenario") -> Judged:
     if promise.rate_n is None or ns(promise.start_gap_s) >= GAP_SHARE_MAX * ns(promise.rate_window_s):
         return Judged(0)
     tally = Gathered(examined=history.grants.height)
-    set_at = steps(anchors(history.few["anchor"]))
+    set_at = history.clock_steps
     rolled_back = [(loss.safe, loss.until) for loss in history.canary.losses]
     if not rolled_back and not any(step.by < 0 for step in set_at):  # a clock that was set back tells two times alike
         tally.findings += _by_its_own_word(history, promise.rate_n, promise.rate_window_s)

@@ -13,7 +13,6 @@ from scenarios.checkers.jitter import (
     chance_of_clusters,
     distance_from_even,
 )
-from scenarios.clocks import anchors, steps
 from scenarios.history_types import Job, Run, ns, s
 from scenarios.idle_slots import judges, promoted_within
 
@@ -58,7 +57,7 @@ class Spread:
     def __init__(self, causes: "Causes") -> None:
         """``wanted``: whether delays are looked at in this history."""
         self.history, self.promise, self.backoff = causes.history, causes.promise, causes.policy.backoff
-        undisturbed = not self.history.faults and not steps(anchors(self.history.few["anchor"]))
+        undisturbed = not self.history.faults and not self.history.clock_steps
         self.wanted = self.backoff.jitter != "none" and undisturbed
         self._shares: list[Share] = []
 
